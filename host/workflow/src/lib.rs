@@ -1,0 +1,38 @@
+//! The language: from the text of a workflow to a checked workflow and a plan.
+//!
+//! Pure functions from data to data. This room knows no clock, no file, no network and no
+//! wasm. A mistake in the text is a [`Diagnostic`], never a panic or an `Err`.
+
+pub mod check;
+pub mod diagnostic;
+pub mod document;
+mod graph;
+mod inputs;
+mod known;
+pub mod plan;
+mod reference;
+pub mod render;
+mod schema;
+pub mod signature;
+pub mod source;
+mod step_name;
+mod suggest;
+pub mod tags;
+mod workflow;
+pub mod yaml;
+
+pub use check::{CheckOptions, Checked, check};
+pub use diagnostic::{Code, Diagnostic, Fix, Label, Severity};
+pub use document::{Document, Parsed, images, parse};
+pub use graph::Why;
+pub use plan::{ParameterError, Plan, PlannedStep, StepKind, plan};
+pub use schema::{CUSTOM_TAGS, custom_tags, schema};
+pub use signature::{
+    ConnectionNeed, LimitsWanted, Manifest, PluginPin, Resolution, Signature, Signatures,
+};
+pub use source::{Position, SourceError, SourceFile, Span, Spanned};
+pub use step_name::{StepName, StepNameError};
+pub use workflow::{
+    ConnectionUse, Graph, GraphEdge, GraphStep, Parameter, Wait, Workflow, WorkflowStep,
+    connections,
+};

@@ -1,0 +1,102 @@
+//! A workflow with everything pinned: what a run follows and the journal keeps.
+//!
+//! Expressions are kept in Relay's JSON form (`{"$type": "Parameter", "name": …}`), since that
+//! is the language's own notation for data, and read back with [`crate::Expression`].
+
+mod inputs;
+mod parameters;
+
+pub use parameters::ParameterError;
+
+use crate::workflow::{Workflow, WorkflowStep};
+use crate::{PluginPin, StepName};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What one run is going to do. No choice is left in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The workflow's `name`, else its file name without the ending.
+    pub workflow: String,
+    /// The file, as it was given.
+    pub source: String,
+    /// `sha256:` of the file's bytes.
+    pub source_digest: String,
+    /// The final values: what was given, over the defaults.
+    pub parameters: BTreeMap<String, Value>,
+    /// In the order of the file.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// What is to be done in one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedStep {
+    /// Unique in the plan.
+    pub name: StepName,
+    /// A plugin or a person.
+    pub kind: StepKind,
+    /// `image:` as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The plugin that `image` led to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<PluginPin>,
+    /// The steps it waits for, written (`dependsOn`) or implied (`!Output`, `steps.X`).
+    pub after: Vec<StepName>,
+    /// All must be true. Holds the conditions that `dependsOn` stands for.
+    pub when: Vec<Value>,
+    /// The inputs: a mapping of expressions.
+    pub spec: Value,
+}
+
+/// Who does a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepKind {
+    /// A plugin.
+    Container,
+    /// A person says yes or no.
+    Approval,
+}
+
+/// Pins down a run: the workflow with these parameters.
+///
+/// `source_digest` is `sha256:` and the digest of the file's bytes, as the caller computed it.
+/// Values in `given` that are texts become what their parameter's `type` says if they can be read
+/// as that (`integer`, `number`, `boolean`, `array`, `object`), and stay texts otherwise.
+///
+/// # Errors
+///
+/// All that is wrong with the parameters: each one that is missing, each one that is unknown; and
+/// if there is none of those, each input of a step that they make into something that its plugin
+/// does not take.
+pub fn plan(
+    workflow: &Workflow,
+    source_digest: impl Into<String>,
+    given: BTreeMap<String, Value>,
+) -> Result<Plan, Vec<ParameterError>> {
+    let parameters = parameters::settle(workflow, given)?;
+    inputs::check(workflow, &parameters)?;
+    Ok(Plan {
+        workflow: workflow.name().to_owned(),
+        source: workflow.path().to_owned(),
+        source_digest: source_digest.into(),
+        parameters,
+        steps: workflow.steps().iter().map(planned).collect(),
+    })
+}
+
+fn planned(step: &WorkflowStep) -> PlannedStep {
+    PlannedStep {
+        name: step.name.clone(),
+        kind: step.kind,
+        image: step.image.clone(),
+        plugin: step.plugin().cloned(),
+        after: step.after(),
+        when: step.when.clone(),
+        spec: step.spec.clone(),
+    }
+}

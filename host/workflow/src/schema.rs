@@ -1,0 +1,217 @@
+//! The language as a JSON Schema, for editors that know YAML.
+//!
+//! Good for completion and help texts. It accepts more than [`crate::check`] does, because an
+//! editor sees `!Parameter x` as the text `x` and can't know what an expression comes to.
+
+use crate::signature::{Manifest, Resolution, Signatures};
+use serde_json::{Map, Value, json};
+
+/// The tags of the language in the notation of YAML editors (`yaml.customTags`): each with the
+/// forms that it takes.
+pub const CUSTOM_TAGS: &[&str] = &[
+    "!Parameter scalar",
+    "!Parameter sequence",
+    "!Parameter mapping",
+    "!Secret scalar",
+    "!Secret sequence",
+    "!Secret mapping",
+    "!Data scalar",
+    "!Data sequence",
+    "!Data mapping",
+    "!Connection mapping",
+    "!Connection sequence",
+    "!Output mapping",
+    "!Output sequence",
+    "!Answer mapping",
+    "!Answer sequence",
+];
+
+/// The tags of the language, those of the functions included.
+#[must_use]
+pub fn custom_tags() -> Vec<String> {
+    let functions = expression::function::FUNCTIONS.iter().flat_map(|function| {
+        ["scalar", "sequence", "mapping"].map(|form| format!("!Fn.{} {form}", function.name))
+    });
+    CUSTOM_TAGS.iter().map(|&tag| tag.to_owned()).chain(functions).collect()
+}
+
+/// The JSON Schema (draft 2020-12) of a workflow. Steps whose `image` is one of `signatures` are
+/// described by the inputs of their plugin too.
+#[must_use]
+pub fn schema(signatures: &Signatures) -> Value {
+    let mut definitions = definitions();
+    let mut plugins = Vec::new();
+    for (image, resolution) in signatures {
+        let Resolution::Found(signature) = resolution else { continue };
+        let key = format!("plugin {image}");
+        plugins.push(json!({
+            "if": {"required": ["image"], "properties": {"image": {"const": image}}},
+            "then": {"properties": {"spec": {"$ref": format!("#/$defs/{}", pointer(&key))}}},
+        }));
+        definitions.insert(key, spec(&signature.manifest));
+    }
+    let step = definitions.get_mut("step").and_then(Value::as_object_mut);
+    if let (Some(step), false) = (step, plugins.is_empty()) {
+        step.insert("allOf".to_owned(), plugins.into());
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Bowline workflow",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "apiVersion": {"const": "v1"},
+            "kind": {"const": "Workflow"},
+            "name": text("What the workflow is called."),
+            "summary": text("One line."),
+            "description": text("What it does, and when to run it."),
+            "homepage": {"type": "string", "format": "uri"},
+            "source": {"type": "string", "format": "uri"},
+            "tags": {"type": "array", "items": {"type": "string", "minLength": 1}},
+            "locals": {"type": "object", "description": "A place for anchors; never evaluated."},
+            "parameters": {
+                "type": "object",
+                "description": "What a run is given.",
+                "additionalProperties": {"$ref": "#/$defs/parameter"},
+            },
+            "steps": {"type": "array", "items": {"$ref": "#/$defs/step"}},
+            "triggers": {"type": "array", "items": {"$ref": "#/$defs/trigger"}},
+        },
+        "$defs": definitions,
+    })
+}
+
+fn definitions() -> Map<String, Value> {
+    let definitions = json!({
+        "parameter": {
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "description": text("What to give, and in which form."),
+                "default": {"description": "Without one, a run needs a value."},
+                "type": {
+                    "description": "How a text from the command line is read.",
+                    "type": "string",
+                    "examples": ["string", "integer", "number", "boolean", "array", "object"],
+                },
+            },
+        },
+        "step": {
+            "type": "object",
+            "required": ["name"],
+            "properties": step_properties(),
+            "if": {"required": ["type"], "properties": {"type": {"const": "approval"}}},
+            "else": {"required": ["image"]},
+        },
+        "trigger": trigger(),
+    });
+    match definitions {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn step_properties() -> Value {
+    json!({
+        "name": text("Unique in the workflow."),
+        "type": {
+            "description": "A plugin does a `container` step; a person decides an `approval`.",
+            "enum": ["container", "approval"],
+            "default": "container",
+        },
+        "description": {"type": "string"},
+        "dependsOn": {
+            "description": "Steps that must have succeeded first. Outputs imply this.",
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}},
+            ],
+        },
+        "when": {"description": "Runs if this is true, or if all items of this list are."},
+        "image": text("The plugin that does the step."),
+        "spec": {"type": "object", "description": "The inputs of the plugin."},
+        "env": {"type": "object", "description": "No effect here: plugins have no environment."},
+        "input": {"type": "array", "items": {"type": "string"}, "deprecated": true},
+        "inputFile": {"type": "string", "deprecated": true},
+        "command": {"type": "string", "deprecated": true},
+        "args": {"type": "array", "items": {"type": "string"}, "deprecated": true},
+    })
+}
+
+fn trigger() -> Value {
+    let source = |kind: &str, required: &[&str], properties: Value| {
+        let mut required = required.to_vec();
+        required.push("type");
+        let mut properties = properties;
+        properties["type"] = json!({"const": kind});
+        json!({"type": "object", "required": required, "properties": properties})
+    };
+    json!({
+        "type": "object",
+        "required": ["name", "source"],
+        "additionalProperties": false,
+        "properties": {
+            "name": text("What the trigger is called."),
+            "source": {"oneOf": [
+                source("schedule", &["schedule"], json!({
+                    "schedule": {"type": "string", "examples": ["0 6 * * MON-FRI", "@daily"]},
+                })),
+                source("push", &[], json!({"schema": {"type": "object"}})),
+                source("webhook", &["image"], json!({
+                    "image": text("The program that turns requests into events."),
+                    "spec": {"type": "object"},
+                    "env": {"type": "object"},
+                })),
+            ]},
+            "binding": {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "key": {"description": "Events of the same key are one."},
+                    "parameters": {"type": "object", "description": "What the run is given."},
+                },
+            },
+            "when": {"description": "Fires only if this is true."},
+        },
+    })
+}
+
+/// The inputs of a plugin. Each may be an expression too, so its own schema is only one of two
+/// possibilities: enough for completion and help. The `$id` keeps references inside of it.
+fn spec(manifest: &Manifest) -> Value {
+    let mut schema = manifest.inputs.clone();
+    let Some(map) = schema.as_object_mut() else { return json!({"type": "object"}) };
+    map.insert("$id".to_owned(), format!("bowline:plugin/{}", manifest.name).into());
+    map.insert("description".to_owned(), manifest.summary.as_str().into());
+    if let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut) {
+        for property in properties.values_mut() {
+            let mut relaxed = Map::new();
+            for keyword in ["title", "description", "default", "examples"] {
+                if let Some(value) = property.get(keyword) {
+                    relaxed.insert(keyword.to_owned(), value.clone());
+                }
+            }
+            relaxed.insert("anyOf".to_owned(), json!([property.take(), {}]));
+            *property = Value::Object(relaxed);
+        }
+    }
+    schema
+}
+
+fn text(description: &str) -> Value {
+    json!({"type": "string", "minLength": 1, "description": description})
+}
+
+/// A key inside of a JSON pointer that stands in a URI.
+fn pointer(key: &str) -> String {
+    let mut escaped = String::new();
+    for byte in key.replace('~', "~0").replace('/', "~1").bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
