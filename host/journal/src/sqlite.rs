@@ -1,0 +1,201 @@
+//! A journal in one SQLite file, the default of the program.
+//!
+//! One thread of its own writes, readers have connections of their own, and the file may be
+//! open in several processes. What a write means is in [`job`], when it is committed in
+//! [`writer`], what the file looks like in [`schema`]; this file only carries questions and
+//! answers between them and the async world.
+
+mod job;
+mod read;
+mod schema;
+mod writer;
+
+use crate::{Claim, Event, Journal, JournalError, Owner, Recorded, Request, RunId, RunSummary};
+use async_trait::async_trait;
+use job::{Entry, Job, Work};
+use read::Readers;
+use std::error::Error;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use writer::Writer;
+
+/// Remembers events in a SQLite file.
+///
+/// WAL with `synchronous=FULL`: what was appended survives a power cut. Appends that wait at
+/// the same time share one commit, over all runs. Dropping it waits for the last commit.
+pub struct SqliteJournal {
+    path: Arc<str>,
+    // Before the readers, so that it is dropped first: the last connection to close tidies
+    // the file up, and only the writer's may.
+    writer: Writer,
+    readers: Arc<Readers>,
+}
+
+impl SqliteJournal {
+    /// Opens the journal at `path`, and makes it (mode 0600) and its folder (0700) if they are
+    /// not there. Blocks for as long as another process makes the same file, 10 seconds at most.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Newer`] if a later version has written it, [`JournalError::Foreign`] if
+    /// it is something else, [`JournalError::Storage`] if the file can't be made or opened.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let shown: Arc<str> = path.display().to_string().into();
+        // An absolute path, because SQLite gives `:memory:` and an empty name a meaning.
+        let absolute = std::path::absolute(path).map_err(|cause| storage("open", &shown, cause))?;
+        let connection = schema::open(&absolute, &shown)?;
+        let writer = Writer::start(connection, Arc::clone(&shown))
+            .map_err(|cause| storage("start the writer of", &shown, cause))?;
+        let readers = Arc::new(Readers::new(absolute, Arc::clone(&shown)));
+        Ok(Self { path: shown, writer, readers })
+    }
+
+    /// Hands `work` to the writer and waits until it is committed.
+    async fn write(&self, work: Work) -> Result<i64, JournalError> {
+        let (reply, answer) = oneshot::channel();
+        if self.writer.send(Job { work, reply: Some(reply) })
+            && let Ok(answer) = answer.await
+        {
+            return answer;
+        }
+        Err(storage("write to", &self.path, "its writer has ended"))
+    }
+
+    /// Runs `question` on a reader's connection, where it may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&rusqlite::Connection) -> Result<T, read::Fault> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let readers = Arc::clone(&self.readers);
+        let answer = tokio::task::spawn_blocking(move || readers.ask(question)).await;
+        answer.unwrap_or_else(|cause| Err(storage("read", &self.path, cause)))
+    }
+
+    fn entries(&self, events: &[Event]) -> Result<Vec<Entry>, JournalError> {
+        let entries = events.iter().map(Entry::new).collect::<Result<_, _>>();
+        entries.map_err(|cause| storage("put an event into", &self.path, cause))
+    }
+
+    fn json(&self, value: &impl serde::Serialize) -> Result<String, JournalError> {
+        serde_json::to_string(value).map_err(|cause| storage("write to", &self.path, cause))
+    }
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn create(
+        &self,
+        run: &RunId,
+        owner: &Owner,
+        first: Event,
+    ) -> Result<Claim, JournalError> {
+        let workflow = first.workflow_of_start(run)?.to_owned();
+        let owner = self.json(owner)?;
+        let entries = self.entries(&[first])?;
+        let epoch = self.write(Work::Create { run: run.clone(), workflow, owner, entries }).await?;
+        Ok(Claim { run: run.clone(), epoch: unsigned(epoch) })
+    }
+
+    async fn claim(
+        &self,
+        run: &RunId,
+        owner: &Owner,
+        gone: &(dyn for<'o> Fn(&'o Owner) -> bool + Send + Sync),
+    ) -> Result<Claim, JournalError> {
+        let new_owner = self.json(owner)?;
+        loop {
+            let asked = run.clone();
+            let holder = self.read(move |connection| read::holder(connection, &asked)).await?;
+            let holder = holder.ok_or_else(|| JournalError::Unknown { run: run.clone() })?;
+            if let Some(by) = holder.owner.filter(|by| by != owner && !gone(by)) {
+                return Err(JournalError::Held { run: run.clone(), by });
+            }
+            let seen = holder.epoch;
+            let work = Work::Claim { run: run.clone(), owner: new_owner.clone(), seen };
+            match self.write(work).await? {
+                // Another process was faster between the look and the write: look again.
+                0 => continue,
+                epoch => return Ok(Claim { run: run.clone(), epoch: unsigned(epoch) }),
+            }
+        }
+    }
+
+    async fn append(&self, claim: &Claim, events: Vec<Event>) -> Result<i64, JournalError> {
+        let entries = self.entries(&events)?;
+        self.write(Work::Append { claim: claim.clone(), entries }).await
+    }
+
+    fn queue(&self, claim: &Claim, events: Vec<Event>) {
+        if let Ok(entries) = self.entries(&events) {
+            let work = Work::Append { claim: claim.clone(), entries };
+            // If the writer has ended, the next append says so.
+            self.writer.send(Job { work, reply: None });
+        }
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<(), JournalError> {
+        self.write(Work::Release { claim: claim.clone() }).await.map(|_| ())
+    }
+
+    async fn events(
+        &self,
+        run: &RunId,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<Recorded>, JournalError> {
+        let run = run.clone();
+        self.read(move |connection| read::events(connection, &run, from, most)).await
+    }
+
+    async fn runs(
+        &self,
+        before: Option<&RunId>,
+        most: usize,
+    ) -> Result<Vec<RunSummary>, JournalError> {
+        let before = before.cloned();
+        self.read(move |connection| read::runs(connection, before.as_ref(), most)).await
+    }
+
+    async fn run(&self, run: &RunId) -> Result<Option<RunSummary>, JournalError> {
+        let run = run.clone();
+        self.read(move |connection| read::run(connection, &run)).await
+    }
+
+    async fn ask(&self, run: &RunId, request: Request) -> Result<u64, JournalError> {
+        let body = self.json(&request)?;
+        self.write(Work::Ask { run: run.clone(), body }).await.map(unsigned)
+    }
+
+    async fn requests(&self, run: &RunId, after: u64) -> Result<Vec<(u64, Request)>, JournalError> {
+        let run = run.clone();
+        self.read(move |connection| read::requests(connection, &run, after)).await
+    }
+}
+
+impl fmt::Debug for SqliteJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteJournal").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+fn storage(
+    action: &'static str,
+    path: &str,
+    source: impl Into<Box<dyn Error + Send + Sync>>,
+) -> JournalError {
+    JournalError::Storage { action, path: path.to_owned(), source: source.into() }
+}
+
+/// SQLite counts with a sign; what this room counts never has one.
+fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! What the file looks like, and how it is opened.
+//!
+//! Decides whether the file is ours at all before it changes a single byte of it.
+
+use super::storage;
+use crate::JournalError;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a connection waits for other processes. Their commits take milliseconds, a
+/// checkpoint of a large file on a slow disk takes seconds.
+const BUSY_MAX: Duration = Duration::from_secs(10);
+
+/// `BOWL`: tells our files from other people's.
+const APPLICATION: i64 = 0x424f_574c;
+
+/// What each version adds to the one before it; the file's `user_version` counts them.
+const MIGRATIONS: &[&str] = &[
+    // `chain` and `hash` are room for a hash chain over each run's events.
+    "CREATE TABLE run (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        workflow TEXT NOT NULL,
+        status TEXT NOT NULL,
+        started_at INTEGER NOT NULL,
+        finished_at INTEGER,
+        epoch INTEGER NOT NULL,
+        owner TEXT,
+        events INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        last_at INTEGER NOT NULL,
+        chain BLOB
+    ) STRICT;
+    CREATE TABLE event (
+        run INTEGER NOT NULL REFERENCES run(id),
+        position INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        hash BLOB,
+        UNIQUE (run, position)
+    ) STRICT;
+    CREATE TABLE request (
+        run INTEGER NOT NULL REFERENCES run(id),
+        number INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (run, number)
+    ) STRICT;",
+];
+
+/// The newest version that is known here.
+const KNOWN: i64 = MIGRATIONS.len() as i64;
+
+/// What went wrong while opening.
+enum Fault {
+    Newer { found: i64 },
+    Foreign,
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::Foreign,
+            _ => Self::Sql(error),
+        }
+    }
+}
+
+/// Opens the file for the writer; makes it and its folder where they are missing, and brings
+/// an older one up to date.
+pub(super) fn open(path: &Path, shown: &str) -> Result<Connection, JournalError> {
+    make(path).map_err(|cause| storage("make", shown, cause))?;
+    prepare(path).map_err(|fault| match fault {
+        Fault::Newer { found } => {
+            JournalError::Newer { path: shown.to_owned(), found, known: KNOWN }
+        }
+        Fault::Foreign => JournalError::Foreign { path: shown.to_owned() },
+        Fault::Sql(cause) => storage("open", shown, cause),
+    })
+}
+
+/// Opens the file for one reader.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Only what is made here gets a mode; an existing file keeps what its owner gave it.
+fn make(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_MAX)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+fn prepare(path: &Path) -> Result<Connection, Fault> {
+    let mut connection = connect(path)?;
+    version_now(&connection)?;
+    write_ahead(&connection)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// The file's version, 0 if it is empty.
+///
+/// A transaction, so that all answers are of one moment: another process may be making it.
+fn version_now(connection: &Connection) -> Result<i64, Fault> {
+    let transaction = connection.unchecked_transaction()?;
+    version(&transaction)
+}
+
+fn version(connection: &Connection) -> Result<i64, Fault> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let found = number("user_version")?;
+    if number("application_id")? == APPLICATION {
+        return if found > KNOWN { Err(Fault::Newer { found }) } else { Ok(found) };
+    }
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if found == 0 && tables == 0 { Ok(0) } else { Err(Fault::Foreign) }
+}
+
+/// Switching to WAL needs the file for itself, and SQLite does not wait for that by itself.
+fn write_ahead(connection: &Connection) -> Result<(), Fault> {
+    let until = Instant::now() + BUSY_MAX;
+    loop {
+        let mode = connection
+            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
+        match mode {
+            Ok(_) => return Ok(()),
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && Instant::now() < until =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), Fault> {
+    if version_now(connection)? == KNOWN {
+        return Ok(());
+    }
+    // Looked at again inside the transaction: another process may be doing the same.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let from = version(&transaction)?;
+    for migration in MIGRATIONS.iter().skip(usize::try_from(from).unwrap_or(0)) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", KNOWN)?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,306 @@
+//! The one thread that writes, and when it commits.
+//!
+//! All jobs that wait are one transaction: a commit costs a flush of the disk however much is
+//! in it. The thread ends when the journal is dropped, after the last job.
+
+use super::job::{Job, Stopped};
+use super::storage;
+use crate::{JournalError, memory};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use std::io;
+use std::iter::once;
+use std::slice;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long queued events wait for company. A person who follows the log does not see it; a
+/// step that writes a line per millisecond causes 50 commits a second instead of 1,000.
+const QUEUE_WAIT: Duration = Duration::from_millis(20);
+
+/// The most jobs in one transaction, so that the first of them does not wait for long.
+const JOBS_MAX: usize = 1024;
+
+/// The most queued jobs that are kept for another try when the disk refuses them.
+const KEPT_MAX: usize = 4096;
+
+pub(super) struct Writer {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, path: Arc<str>) -> io::Result<Self> {
+        let (jobs, inbox) = mpsc::channel();
+        let desk = Desk { connection, path, inbox, kept: Vec::new() };
+        let thread = thread::Builder::new().name("journal".to_owned()).spawn(|| desk.work())?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// False if the writer has ended.
+    pub(super) fn send(&self, job: Job) -> bool {
+        self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // The closed channel is what ends the thread.
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there was told to each one who waited; nobody waits any more.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread works with.
+struct Desk {
+    connection: Connection,
+    path: Arc<str>,
+    inbox: Receiver<Job>,
+    /// Queued jobs that the disk has refused; they go first in the next transaction.
+    kept: Vec<Job>,
+}
+
+type Answer = Result<i64, JournalError>;
+
+/// Why a transaction came to nothing.
+struct Fault {
+    action: &'static str,
+    cause: rusqlite::Error,
+}
+
+impl Fault {
+    /// Whether one job is to blame, so that the others may do better without it. Else it is
+    /// the disk or the file, and no job would do better alone.
+    fn blames_a_job(&self) -> bool {
+        matches!(
+            self.cause.sqlite_error_code(),
+            Some(ErrorCode::TooBig | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch)
+        )
+    }
+}
+
+impl Desk {
+    fn work(mut self) {
+        while let Ok(first) = self.inbox.recv() {
+            let jobs = self.gather(first);
+            self.commit(jobs);
+        }
+        if !self.kept.is_empty() {
+            let jobs = std::mem::take(&mut self.kept);
+            self.commit(jobs);
+        }
+    }
+
+    /// What was kept, `first`, and all that waits behind it. Waits a little for more if
+    /// nobody is held up by that.
+    fn gather(&mut self, first: Job) -> Vec<Job> {
+        let until = Instant::now() + QUEUE_WAIT;
+        let mut urgent = first.reply.is_some();
+        let mut jobs = std::mem::take(&mut self.kept);
+        jobs.push(first);
+        while jobs.len() < JOBS_MAX {
+            let wait = if urgent {
+                Duration::ZERO
+            } else {
+                until.saturating_duration_since(Instant::now())
+            };
+            match self.inbox.recv_timeout(wait) {
+                Ok(job) => {
+                    urgent |= job.reply.is_some();
+                    jobs.push(job);
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        jobs
+    }
+
+    fn commit(&mut self, jobs: Vec<Job>) {
+        match self.transact(&jobs) {
+            Ok(answers) => {
+                for (job, answer) in jobs.into_iter().zip(answers) {
+                    tell(job, answer);
+                }
+            }
+            Err(fault) if fault.blames_a_job() => self.commit_one_by_one(jobs),
+            Err(fault) => self.refuse(jobs, fault),
+        }
+    }
+
+    fn commit_one_by_one(&mut self, jobs: Vec<Job>) {
+        let mut jobs = jobs.into_iter();
+        while let Some(job) = jobs.next() {
+            match self.transact(slice::from_ref(&job)) {
+                Ok(mut answers) => {
+                    if let Some(answer) = answers.pop() {
+                        tell(job, answer);
+                    }
+                }
+                // Trying this one again would not help, so not even a queued one is kept.
+                Err(fault) if fault.blames_a_job() => {
+                    tell(job, Err(storage(fault.action, &self.path, fault.cause)));
+                }
+                // None behind it is written either: the order is a promise.
+                Err(fault) => return self.refuse(once(job).chain(jobs), fault),
+            }
+        }
+    }
+
+    fn transact(&mut self, jobs: &[Job]) -> Result<Vec<Answer>, Fault> {
+        let fault = |action| move |cause| Fault { action, cause };
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(fault("get the right to write to"))?;
+        let now = memory::now();
+        let mut answers = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            answers.push(match job.work.perform(&transaction, now) {
+                Ok(number) => Ok(number),
+                Err(Stopped::Refused(error)) => Err(error),
+                Err(Stopped::Broken(cause)) => return Err(fault("write to")(cause)),
+            });
+        }
+        transaction.commit().map_err(fault("commit to"))?;
+        Ok(answers)
+    }
+
+    /// Tells those who wait, and keeps what was queued for another try.
+    fn refuse(&mut self, jobs: impl IntoIterator<Item = Job>, fault: Fault) {
+        let cause = Arc::new(fault.cause);
+        for job in jobs {
+            if job.reply.is_some() {
+                tell(job, Err(storage(fault.action, &self.path, Arc::clone(&cause))));
+            } else if self.kept.len() < KEPT_MAX {
+                self.kept.push(job);
+            }
+        }
+    }
+}
+
+/// Whoever does not wait any more does not need the answer.
+fn tell(job: Job, answer: Answer) {
+    if let Some(reply) = job.reply {
+        let _ = reply.send(answer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::job::{Entry, Work};
+    use super::super::schema;
+    use super::*;
+    use crate::conformance::start;
+    use crate::{Claim, Event, Level, RunId};
+    use tempfile::TempDir;
+    use tokio::sync::oneshot;
+
+    /// A desk that nobody works at, with one run in its journal.
+    fn desk() -> (TempDir, Desk, Sender<Job>, Claim) {
+        let folder = tempfile::tempdir().expect("make a folder");
+        let Ok(connection) = schema::open(&folder.path().join("runs.db"), "x") else {
+            panic!("open")
+        };
+        let (jobs, inbox) = mpsc::channel();
+        let mut desk = Desk { connection, path: "x".into(), inbox, kept: Vec::new() };
+        let (run, first) = start("w");
+        let entries = vec![Entry::new(&first).expect("serialize")];
+        let (workflow, owner) = ("w".to_owned(), "{}".to_owned());
+        let work = Work::Create { run: run.clone(), workflow, owner, entries };
+        desk.commit(vec![Job { work, reply: None }]);
+        (folder, desk, jobs, Claim { run, epoch: 1 })
+    }
+
+    fn line(message: &str) -> Event {
+        Event::StepLogged {
+            step: "a".parse().expect("a name"),
+            attempt: 1,
+            level: Level::Info,
+            message: message.to_owned(),
+            fields: Vec::new(),
+        }
+    }
+
+    fn queued(claim: &Claim, message: &str) -> Job {
+        let entries = vec![Entry::new(&line(message)).expect("serialize")];
+        Job { work: Work::Append { claim: claim.clone(), entries }, reply: None }
+    }
+
+    fn appended(claim: &Claim, message: &str) -> (Job, oneshot::Receiver<Answer>) {
+        let (reply, answer) = oneshot::channel();
+        (Job { reply: Some(reply), ..queued(claim, message) }, answer)
+    }
+
+    fn written(desk: &Desk, run: &RunId) -> Vec<Event> {
+        let Ok(events) = super::super::read::events(&desk.connection, run, 1, 100) else {
+            panic!("read")
+        };
+        events.into_iter().map(|recorded| recorded.event).collect()
+    }
+
+    #[test]
+    fn all_that_waits_becomes_one_transaction() {
+        let (_folder, mut desk, inbox, claim) = desk();
+        let mut answers = Vec::new();
+        for number in 0..5 {
+            let (job, answer) = appended(&claim, &number.to_string());
+            assert!(inbox.send(job).is_ok());
+            answers.push(answer);
+        }
+        let first = desk.inbox.recv().expect("a job");
+
+        let jobs = desk.gather(first);
+        assert_eq!(jobs.len(), 5);
+        desk.commit(jobs);
+
+        let times: Vec<i64> = answers
+            .iter_mut()
+            .map(|answer| answer.try_recv().expect("an answer").expect("written"))
+            .collect();
+        assert!(times.windows(2).all(|two| two[0] == two[1]), "{times:?}");
+        assert_eq!(written(&desk, &claim.run).len(), 5);
+    }
+
+    #[test]
+    fn a_queued_line_waits_for_company_but_nobody_waits_for_it() {
+        let (_folder, mut desk, inbox, claim) = desk();
+        let began = Instant::now();
+        assert_eq!(desk.gather(queued(&claim, "alone")).len(), 1);
+        assert!(began.elapsed() >= QUEUE_WAIT);
+
+        let (urgent, _answer) = appended(&claim, "urgent");
+        assert!(inbox.send(urgent).is_ok());
+        assert_eq!(desk.gather(queued(&claim, "with company")).len(), 2);
+    }
+
+    #[test]
+    fn what_was_queued_is_kept_until_the_disk_takes_it_and_nothing_overtakes_it() {
+        let (_folder, mut desk, _inbox, claim) = desk();
+        let pages = |desk: &Desk, most: i64| {
+            desk.connection.pragma_update(None, "max_page_count", most).expect("set");
+        };
+        let used = desk.connection.pragma_query_value(None, "page_count", |row| row.get(0));
+        pages(&desk, used.expect("count"));
+        let large = "x".repeat(100_000);
+        let (job, mut answer) = appended(&claim, "small");
+
+        desk.commit(vec![queued(&claim, &large), job]);
+
+        let error = answer.try_recv().expect("an answer").expect_err("no room");
+        assert!(matches!(error, JournalError::Storage { .. }), "{error:?}");
+        assert_eq!(written(&desk, &claim.run), []);
+        assert_eq!(desk.kept.len(), 1);
+
+        pages(&desk, i64::from(u32::MAX) - 1);
+        let (job, mut answer) = appended(&claim, "later");
+        let jobs = desk.gather(job);
+        desk.commit(jobs);
+
+        assert!(answer.try_recv().expect("an answer").is_ok());
+        assert_eq!(written(&desk, &claim.run), [line(&large), line("later")]);
+    }
+}

@@ -1,0 +1,24 @@
+//! What people see of a run, drawn from events alone.
+//!
+//! [`RunView`] folds events into what is known of a run; the other modules draw it. All are
+//! pure functions: they know no clock, no terminal and no scheduler, so a view can be drawn
+//! while the run goes on, after it, and from a copy of the journal of last week.
+//! Texts that come from outside pass through [`escape`] before they are shown.
+
+pub mod escape;
+pub mod graph;
+pub mod json;
+pub mod logs;
+mod look;
+mod run;
+pub mod runs;
+pub mod show;
+pub mod text;
+pub mod tree;
+mod words;
+
+pub use look::Look;
+pub use run::{EffectView, LineView, ProgressView, RunView, StepStatus, StepView};
+
+#[cfg(test)]
+mod examples;

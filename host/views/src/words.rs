@@ -1,0 +1,148 @@
+//! Statuses and effects in words and signs, the same in every view.
+
+use crate::look::{BAD, BUSY, DIM, GOOD, Look, PLAIN};
+use crate::{EffectView, StepStatus, StepView, escape};
+use anstyle::Style;
+use journal::{EffectOutcome, Failure, Level, RunStatus};
+use serde_json::Value;
+
+pub(crate) fn step_sign(status: StepStatus, look: &Look) -> (Style, &'static str) {
+    let (style, sign, ascii) = match status {
+        StepStatus::NotStarted => (DIM, "○", "."),
+        StepStatus::Waiting => (BUSY, "◐", "?"),
+        StepStatus::Running => (BUSY, "◐", "*"),
+        StepStatus::Interrupted => (BUSY, "○", "!"),
+        StepStatus::Success => (GOOD, "✔", "+"),
+        StepStatus::Failure => (BAD, "✖", "x"),
+        StepStatus::Skipped | StepStatus::Cancelled => (DIM, "⊘", "-"),
+    };
+    (style, if look.ascii { ascii } else { sign })
+}
+
+pub(crate) fn run_sign(status: RunStatus, look: &Look) -> (Style, &'static str) {
+    match status {
+        RunStatus::Running => (BUSY, if look.ascii { "*" } else { "●" }),
+        RunStatus::Waiting => step_sign(StepStatus::Waiting, look),
+        RunStatus::Success => step_sign(StepStatus::Success, look),
+        RunStatus::Failure | RunStatus::Rejected => step_sign(StepStatus::Failure, look),
+        RunStatus::Cancelled => step_sign(StepStatus::Cancelled, look),
+    }
+}
+
+/// As the end of a sentence that begins with the run.
+pub(crate) fn run_verb(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Running => "is running",
+        RunStatus::Waiting => "waits for a person",
+        RunStatus::Success => "succeeded",
+        RunStatus::Failure => "failed",
+        RunStatus::Rejected => "was rejected",
+        RunStatus::Cancelled => "was cancelled",
+    }
+}
+
+/// As the end of a sentence that begins with the step.
+pub(crate) fn step_verb(status: StepStatus) -> &'static str {
+    match status {
+        StepStatus::NotStarted => "not started",
+        StepStatus::Waiting => "waits for a person",
+        StepStatus::Running => "running",
+        StepStatus::Interrupted => "interrupted",
+        StepStatus::Success => "succeeded",
+        StepStatus::Failure => "failed",
+        StepStatus::Skipped => "skipped",
+        StepStatus::Cancelled => "cancelled",
+    }
+}
+
+pub(crate) fn level_style(level: Level) -> Style {
+    match level {
+        Level::Trace | Level::Debug => DIM,
+        Level::Info => PLAIN,
+        Level::Warn => BUSY,
+        Level::Error => BAD,
+    }
+}
+
+/// What stands before a line of that level; nothing for an ordinary one.
+pub(crate) fn level_word(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "trace: ",
+        Level::Debug => "debug: ",
+        Level::Info => "",
+        Level::Warn => "warning: ",
+        Level::Error => "error: ",
+    }
+}
+
+/// A line of a step as it is shown: its level, its text, its fields.
+pub(crate) fn log_line(level: Level, message: &str, fields: &[(String, String)]) -> String {
+    let mut line = format!("{}{}", level_word(level), escape::plain(message));
+    for (name, value) in fields {
+        line.push_str(&format!(" {}={}", escape::plain(name), field_value(value)));
+    }
+    line
+}
+
+/// Quoted where a reader could not see where it ends.
+fn field_value(value: &str) -> String {
+    let safe = escape::plain(value);
+    if safe.is_empty() || safe.contains([' ', '"', '=']) {
+        format!("\"{}\"", safe.replace('"', "\\\""))
+    } else {
+        safe.into_owned()
+    }
+}
+
+/// `message (code)`.
+pub(crate) fn failure(failure: &Failure) -> String {
+    escape::plain(&failure.to_string()).into_owned()
+}
+
+/// `patch apps/deployments web/nginx on kubernetes/eric0-demos: answered 200`.
+pub(crate) fn effect(view: &EffectView) -> String {
+    format!("{}: {}", effect_subject(view), effect_outcome(view))
+}
+
+pub(crate) fn effect_subject(view: &EffectView) -> String {
+    match &view.effect {
+        None => format!("call {}", view.number),
+        Some(effect) => {
+            let (operation, connection) =
+                (escape::plain(&effect.operation), escape::plain(&effect.connection));
+            format!("{operation} on {connection}")
+        }
+    }
+}
+
+fn effect_outcome(view: &EffectView) -> String {
+    match &view.outcome {
+        None if view.is_in_doubt() => "no answer was recorded; it may have taken effect".to_owned(),
+        None => "no answer was recorded".to_owned(),
+        Some(EffectOutcome::Answered { status, .. }) => format!("answered {status}"),
+        Some(EffectOutcome::NotMade { code, message }) => {
+            format!("not made: {} ({})", escape::plain(message), escape::plain(code))
+        }
+        Some(EffectOutcome::InDoubt { message }) => {
+            format!("it may have taken effect: {}", escape::plain(message))
+        }
+    }
+}
+
+/// The outputs that fit into a few words: `revision=41 name=web`.
+pub(crate) fn outputs(step: &StepView) -> String {
+    let shown = step.outputs.iter().filter_map(|(name, value)| {
+        let short = match value {
+            Value::String(text) => field_value(text),
+            Value::Bool(_) | Value::Number(_) => value.to_string(),
+            Value::Null | Value::Array(_) | Value::Object(_) => return None,
+        };
+        Some(format!("{}={short}", escape::plain(name)))
+    });
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+/// `1 step`, `3 steps`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
