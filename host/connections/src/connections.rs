@@ -1,0 +1,289 @@
+//! All connections of one process: what the operator set, made ready when it is first used.
+
+use crate::bindings::{self, view};
+use crate::http::{HttpService, request};
+use crate::kubernetes::KubernetesService;
+use crate::profile::{self, Profile};
+use crate::settings::{Settings, SettingsError};
+use crate::transport::chain;
+use async_trait::async_trait;
+use effects::{Binding, Scope, SendError};
+use journal::Failure;
+use sandbox::{Connector, Opened, Reference, StepState};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use wasmtime::component::Linker;
+use workflow::ConnectionNeed;
+
+/// The type that is not a profile.
+const KUBERNETES: &str = "kubernetes";
+
+/// How long `connection check` waits for an answer.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Knows every type of connection and what the operator set.
+pub struct Connections {
+    settings: Settings,
+    profiles: BTreeMap<String, Arc<Profile>>,
+    /// A client is made once: its pool of open sockets serves all steps.
+    ready: Mutex<BTreeMap<Reference, Service>>,
+}
+
+#[derive(Clone)]
+enum Service {
+    Http(Arc<HttpService>),
+    Kubernetes(Arc<KubernetesService>),
+}
+
+/// A connection can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The operator has set none of that name.
+    #[error("no connection `{kind}/{name}` is set{hint}")]
+    Unknown {
+        /// `!Connection`'s type.
+        kind: String,
+        /// `!Connection`'s name.
+        name: String,
+        /// What to do.
+        hint: String,
+    },
+    /// What is set can't work.
+    #[error("the connection `{id}` can't be used: {reason}")]
+    Unusable {
+        /// `type/name`.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a check of a connection found.
+#[derive(Clone, Debug)]
+pub struct ConnectionReport {
+    /// Where it leads.
+    pub address: String,
+    /// What was asked, and what the answer shows.
+    pub result: Result<String, String>,
+}
+
+impl Connections {
+    /// Those of `settings`.
+    ///
+    /// # Errors
+    ///
+    /// A profile of the operator can't be read.
+    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+        let mut added = Vec::new();
+        for path in settings.profile_paths() {
+            let read = std::fs::read_to_string(&path);
+            added.push(read.map_err(|source| SettingsError::Read { path, source })?);
+        }
+        let profiles = profile::all(&added).map_err(|message| SettingsError::Malformed {
+            path: settings.path.clone().unwrap_or_default(),
+            message: format!("a profile can't be read: {message}"),
+        })?;
+        let profiles =
+            profiles.into_iter().map(|(kind, profile)| (kind, Arc::new(profile))).collect();
+        Ok(Self { settings, profiles, ready: Mutex::default() })
+    }
+
+    /// All connections that are set, as type and name.
+    #[must_use]
+    pub fn list(&self) -> Vec<Reference> {
+        let named = self.settings.connections.iter().flat_map(|(kind, named)| {
+            named.keys().map(|name| Reference { kind: kind.clone(), name: name.clone() })
+        });
+        named.collect()
+    }
+
+    /// The types of connections, each with one line about it.
+    #[must_use]
+    pub fn types(&self) -> Vec<(String, String)> {
+        let profiles = self.profiles.values();
+        let mut types: Vec<_> =
+            profiles.map(|profile| (profile.kind.clone(), profile.summary.clone())).collect();
+        types.push((KUBERNETES.to_owned(), "a Kubernetes cluster".to_owned()));
+        types.sort();
+        types
+    }
+
+    /// Whether a connection is set and its credentials can be read. Sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub async fn try_open(&self, reference: &Reference) -> Result<(), OpenError> {
+        self.service(reference).await.map(|_service| ())
+    }
+
+    /// Whether a connection works: one cheap request.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] when it can't even be tried.
+    pub async fn check(&self, reference: &Reference) -> Result<ConnectionReport, OpenError> {
+        let service = self.service(reference).await?;
+        let address = service.address().to_owned();
+        let result = match tokio::time::timeout(CHECK_TIMEOUT, service.probe()).await {
+            Ok(result) => result,
+            Err(_) => Err(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())),
+        };
+        Ok(ConnectionReport { address, result })
+    }
+
+    async fn service(&self, reference: &Reference) -> Result<Service, OpenError> {
+        let mut ready = self.ready.lock().await;
+        if let Some(service) = ready.get(reference) {
+            return Ok(service.clone());
+        }
+        let Some(settings) = self.settings.connection(&reference.kind, &reference.name) else {
+            return Err(self.unknown(reference));
+        };
+        let folder = &self.settings.folder;
+        let service = match self.profiles.get(&reference.kind) {
+            Some(profile) => HttpService::new(profile, settings, folder)
+                .map(|service| Service::Http(Arc::new(service))),
+            None if reference.kind == KUBERNETES => KubernetesService::new(settings, folder)
+                .await
+                .map(|service| Service::Kubernetes(Arc::new(service))),
+            None => Err(format!("no type is called `{}`", reference.kind)),
+        };
+        let service = service
+            .map_err(|reason| OpenError::Unusable { id: reference.id(), reason })?;
+        ready.insert(reference.clone(), service.clone());
+        Ok(service)
+    }
+
+    fn unknown(&self, reference: &Reference) -> OpenError {
+        let Reference { kind, name } = reference;
+        let place = match &self.settings.path {
+            Some(path) => format!("in `{}`", path.display()),
+            None => "in a `bowline.yaml` (there is none)".to_owned(),
+        };
+        let others: Vec<&str> = self
+            .settings
+            .connections
+            .get(kind)
+            .map(|named| named.keys().map(String::as_str).collect())
+            .unwrap_or_default();
+        let others = if others.is_empty() {
+            String::new()
+        } else {
+            format!("; of this type there are {}", others.join(", "))
+        };
+        let hint = format!(
+            "{others}; set it under `connections.{kind}.{name}` {place}, or rehearse with --drill"
+        );
+        OpenError::Unknown { kind: kind.clone(), name: name.clone(), hint }
+    }
+}
+
+impl Service {
+    fn address(&self) -> &str {
+        match self {
+            Self::Http(service) => service.address(),
+            Self::Kubernetes(service) => service.address(),
+        }
+    }
+
+    /// One cheap request that shows whether address, certificates and credentials are good.
+    async fn probe(&self) -> Result<String, String> {
+        let failed = |error: SendError| format!("{} ({})", error.message, error.code);
+        let (path, proves, answer) = match self {
+            Self::Kubernetes(service) => {
+                // Open to every authenticated user, and not to strangers.
+                let path = "/apis/apps/v1";
+                let request = ::http::Request::get(path).body(Vec::new());
+                let request = request.map_err(|error| chain(&error))?;
+                let answer = service.send(request, 8 << 20).await.map_err(failed)?;
+                (path, "address, certificates and credentials".to_owned(), answer)
+            }
+            Self::Http(service) => {
+                let Some(check) = &service.profile.check else {
+                    return Ok("credentials can be read; this type has no request to try".to_owned());
+                };
+                let url = service.url(&check.path).map_err(|error| error.message)?;
+                let method = request::method("GET").map_err(|error| error.message)?;
+                let headers = reqwest::header::HeaderMap::new();
+                let answer = service.send(method, url, headers, None, 1 << 20).await;
+                (check.path.as_str(), check.proves.clone(), answer.map_err(failed)?)
+            }
+        };
+        match answer.status {
+            200..=299 => Ok(format!("GET {path} answered {}: good for {proves}", answer.status)),
+            401 | 403 => Err(format!(
+                "GET {path} answered {}: the credentials are refused (expired, revoked, of \
+                 another site, or not allowed)",
+                answer.status
+            )),
+            status => Err(format!("GET {path} answered {status}")),
+        }
+    }
+}
+
+#[async_trait]
+impl Connector for Connections {
+    fn link(&self, linker: &mut Linker<StepState>) -> wasmtime::Result<()> {
+        bindings::errors::add_to_linker::<_, bindings::HasView>(linker, view)?;
+        bindings::http::add_to_linker::<_, bindings::HasView>(linker, view)?;
+        bindings::kubernetes::add_to_linker::<_, bindings::HasView>(linker, view)
+    }
+
+    fn interface(&self, kind: &str) -> Option<&'static str> {
+        if kind == KUBERNETES {
+            return Some("bowline:connect/kubernetes");
+        }
+        self.profiles.contains_key(kind).then_some("bowline:connect/http")
+    }
+
+    async fn open(
+        &self,
+        reference: &Reference,
+        need: &ConnectionNeed,
+        inputs: &Value,
+    ) -> Result<Opened, Failure> {
+        if reference.kind != need.kind {
+            return Err(Failure::permanent(
+                "connection.wrong-type",
+                format!(
+                    "the step needs a connection of type `{}`, and `{}` is none",
+                    need.kind,
+                    reference.id()
+                ),
+            ));
+        }
+        let service = self.service(reference).await;
+        let service = service.map_err(|error| {
+            let code = match &error {
+                OpenError::Unknown { .. } => "connection.unknown",
+                OpenError::Unusable { .. } => "connection.unusable",
+            };
+            Failure::permanent(code, error.to_string())
+        })?;
+        let unfit = |reason: String| {
+            Failure::permanent(
+                "connection.scope",
+                format!("the scope of `{}` does not fit this step's inputs: {reason}", reference.id()),
+            )
+        };
+        let binding = Binding(inputs);
+        Ok(match service {
+            Service::Http(service) => {
+                let rules = service.profile.expand(&need.allow).map_err(unfit)?;
+                let scope = Scope::http(&rules, binding).map_err(|error| unfit(error.to_string()))?;
+                let needles = Arc::clone(&service.needles);
+                Opened { service, scope, needles }
+            }
+            Service::Kubernetes(service) => {
+                let scope = Scope::kubernetes(&need.allow, binding);
+                let scope = scope.map_err(|error| unfit(error.to_string()))?;
+                let needles = Arc::clone(&service.needles);
+                Opened { service, scope, needles }
+            }
+        })
+    }
+}

@@ -1,0 +1,7 @@
+//! HTTP connections: one client per connection, requests checked to the letter, answers bounded.
+
+pub(crate) mod handle;
+pub(crate) mod request;
+pub(crate) mod service;
+
+pub(crate) use service::HttpService;

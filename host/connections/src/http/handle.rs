@@ -1,0 +1,179 @@
+//! `bowline:connect/http`: the handle that a guest holds.
+
+use super::{HttpService, request};
+use crate::bindings::errors::ConnectError;
+use crate::bindings::http::{Host, HostClient, HostResponse, Request};
+use crate::bindings::{View, connect_error, push, rules};
+use effects::scope::http::check;
+use effects::{Answer, CallError, Grant, Operation, Reason, Scope, digest};
+use futures::StreamExt as _;
+use sandbox::Context;
+use std::sync::Arc;
+use wasmtime::component::Resource;
+
+/// Requests of one `send-all`.
+const TOGETHER_MAX: usize = 32;
+
+/// Bytes of one piece of an answer.
+const PIECE_BYTES_MAX: usize = 64 << 10;
+
+/// A connection, as a guest holds it.
+#[derive(Clone)]
+#[expect(unreachable_pub, reason = "the generated bindings export it again")]
+pub struct Client {
+    grant: Grant,
+    service: Arc<HttpService>,
+}
+
+/// An answer, as a guest reads it.
+#[expect(unreachable_pub, reason = "the generated bindings export it again")]
+pub struct Response {
+    answer: Answer,
+    read: usize,
+}
+
+impl Client {
+    /// One request, all the way.
+    async fn exchange(&self, asked: Request) -> Result<Response, CallError> {
+        let method = request::method(&asked.method)?;
+        request::check_path(&asked.path)?;
+        let url = self.service.url(&asked.path)?;
+        let headers = request::headers(&asked.headers, self.service.injected())?;
+        let body = asked.body;
+        let sent = body.as_deref().unwrap_or_default();
+        let operation = Operation {
+            text: format!("{} {}", asked.method, asked.path),
+            writes: request::writes(&asked.method),
+            precondition: None,
+            digest: digest(&[asked.method.as_bytes(), asked.path.as_bytes(), sent]),
+            request_bytes: sent.len() as u64,
+            timeout_ms: asked.timeout_ms,
+        };
+        let in_scope = |scope: &Scope| match scope {
+            Scope::Http(rules) => check(rules, &asked.method, &asked.path),
+            Scope::Kubernetes(_) => check(&[], &asked.method, &asked.path),
+        };
+        let service = &self.service;
+        let answer = self
+            .grant
+            .call(operation, in_scope, |bytes_max| {
+                service.send(method, url, headers, body, bytes_max)
+            })
+            .await?;
+        Ok(Response { answer, read: 0 })
+    }
+}
+
+impl Host for View<'_> {}
+
+impl HostClient for View<'_> {
+    async fn open(
+        &mut self,
+        _context: Resource<Context>,
+        slot: String,
+    ) -> wasmtime::Result<Result<Resource<Client>, ConnectError>> {
+        match self.grants.open::<HttpService>(&slot) {
+            Ok((grant, service)) => push(self.table, Client { grant, service }),
+            Err(error) => Ok(Err(connect_error(error))),
+        }
+    }
+
+    async fn send(
+        &mut self,
+        client: Resource<Client>,
+        asked: Request,
+    ) -> wasmtime::Result<Result<Resource<Response>, ConnectError>> {
+        let client = self.table.get(&client)?.clone();
+        match client.exchange(asked).await {
+            Ok(response) => push(self.table, response),
+            Err(error) => Ok(Err(connect_error(error))),
+        }
+    }
+
+    async fn send_all(
+        &mut self,
+        client: Resource<Client>,
+        asked: Vec<Request>,
+    ) -> wasmtime::Result<Vec<Result<Resource<Response>, ConnectError>>> {
+        let client = self.table.get(&client)?.clone();
+        if asked.len() > TOGETHER_MAX {
+            let refused = CallError::new(
+                Reason::Exhausted,
+                "limit.send-all",
+                format!("{} requests at once, and {TOGETHER_MAX} are allowed", asked.len()),
+            );
+            return Ok(asked.iter().map(|_| Err(connect_error(refused.clone()))).collect());
+        }
+        let exchanges = asked.into_iter().map(|asked| client.exchange(asked));
+        let together = asked_together(&client);
+        let answers: Vec<_> = futures::stream::iter(exchanges).buffered(together).collect().await;
+        let mut results = Vec::with_capacity(answers.len());
+        for answer in answers {
+            results.push(match answer {
+                Ok(response) => push(self.table, response)?,
+                Err(error) => Err(connect_error(error)),
+            });
+        }
+        Ok(results)
+    }
+
+    async fn restrict(
+        &mut self,
+        client: Resource<Client>,
+        scope: String,
+    ) -> wasmtime::Result<Result<Resource<Client>, ConnectError>> {
+        let Client { grant, service } = self.table.get(&client)?.clone();
+        match rules(&scope).and_then(|rules| grant.restrict(&rules)) {
+            Ok(grant) => push(self.table, Client { grant, service }),
+            Err(error) => Ok(Err(connect_error(error))),
+        }
+    }
+
+    async fn scope(&mut self, client: Resource<Client>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&client)?.grant.scope().to_json().to_string())
+    }
+
+    async fn drop(&mut self, client: Resource<Client>) -> wasmtime::Result<()> {
+        self.table.delete(client)?;
+        Ok(())
+    }
+}
+
+impl HostResponse for View<'_> {
+    async fn status(&mut self, response: Resource<Response>) -> wasmtime::Result<u16> {
+        Ok(self.table.get(&response)?.answer.status)
+    }
+
+    async fn headers(
+        &mut self,
+        response: Resource<Response>,
+    ) -> wasmtime::Result<Vec<(String, String)>> {
+        Ok(self.table.get(&response)?.answer.headers.clone())
+    }
+
+    async fn read(
+        &mut self,
+        response: Resource<Response>,
+        max: u32,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, ConnectError>> {
+        let response = self.table.get_mut(&response)?;
+        let left = &response.answer.body[response.read..];
+        if left.is_empty() {
+            return Ok(Ok(None));
+        }
+        let length = left.len().min(PIECE_BYTES_MAX).min(max as usize);
+        let piece = left[..length].to_vec();
+        response.read += length;
+        Ok(Ok(Some(piece)))
+    }
+
+    async fn drop(&mut self, response: Resource<Response>) -> wasmtime::Result<()> {
+        self.table.delete(response)?;
+        Ok(())
+    }
+}
+
+/// How many of a list are sent at the same time; the budget bounds it over all handles.
+fn asked_together(client: &Client) -> usize {
+    client.grant.attempt().budget_limits().calls_in_flight_max.max(1) as usize
+}

@@ -1,0 +1,253 @@
+//! The client of one HTTP connection: its base URL, its credentials, its TLS.
+
+use super::request;
+use crate::profile::Profile;
+use crate::secret_source::SecretSource;
+use crate::tls::{CertificateSource, ClientIdentity, certificates, install_crypto_provider};
+use crate::transport::{CONNECT_SECONDS_MAX, fault, too_large};
+use effects::{Answer, Needles, Secret, SendError};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, Url};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One HTTP connection, ready to send.
+pub(crate) struct HttpService {
+    client: Client,
+    base: Url,
+    /// With every request; values are marked as sensitive.
+    injected: HeaderMap,
+    /// Unless the guest sends its own.
+    defaults: HeaderMap,
+    pub(crate) needles: Arc<Needles>,
+    pub(crate) profile: Arc<Profile>,
+}
+
+/// What the operator sets for any HTTP connection.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Common {
+    base_url: Option<String>,
+    certificate_authority: Option<CertificateSource>,
+    client_certificate: Option<CertificateSource>,
+    client_key: Option<SecretSource>,
+    allow_cleartext: bool,
+    proxy: Option<String>,
+    headers: BTreeMap<String, SecretSource>,
+}
+
+const COMMON_KEYS: &[&str] = &[
+    "allowCleartext",
+    "baseUrl",
+    "certificateAuthority",
+    "clientCertificate",
+    "clientKey",
+    "headers",
+    "proxy",
+];
+
+/// What the operator set, sorted by what it is.
+struct Read {
+    common: Common,
+    parameters: BTreeMap<String, String>,
+    credentials: BTreeMap<String, SecretSource>,
+}
+
+impl HttpService {
+    /// Builds the client. Reads credentials and certificates; sends nothing.
+    pub(crate) fn new(
+        profile: &Arc<Profile>,
+        settings: &Value,
+        folder: &Path,
+    ) -> Result<Self, String> {
+        let read = sort(profile, settings)?;
+        let base = profile.base_url(read.common.base_url.as_deref(), &read.parameters)?;
+        let base = base_url(&base, read.common.allow_cleartext)?;
+        let (injected, secrets) = injected(profile, &read, folder)?;
+        let mut defaults = HeaderMap::new();
+        for (name, value) in &profile.headers {
+            let value = HeaderValue::from_str(value).map_err(|e| format!("header `{name}`: {e}"))?;
+            defaults.insert(header_name(name)?, value);
+        }
+        let needles = Arc::new(Needles::new(&secrets));
+        let client = client(&read.common, folder)?;
+        Ok(Self { client, base, injected, defaults, needles, profile: Arc::clone(profile) })
+    }
+
+    /// The headers that carry credentials: a guest may not send its own.
+    pub(crate) fn injected(&self) -> &HeaderMap {
+        &self.injected
+    }
+
+    /// `path` on this connection's server.
+    pub(crate) fn url(&self, path: &str) -> Result<Url, effects::CallError> {
+        request::url(&self.base, path)
+    }
+
+    /// Where the connection leads, for people.
+    pub(crate) fn address(&self) -> &str {
+        self.base.as_str()
+    }
+
+    /// Sends one request with the credentials, and reads at most `bytes_max` of the answer.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        mut headers: HeaderMap,
+        body: Option<Vec<u8>>,
+        bytes_max: u64,
+    ) -> Result<Answer, SendError> {
+        for (name, value) in &self.defaults {
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
+        headers.extend(self.injected.clone());
+        let mut request = self.client.request(method, url).headers(headers);
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let mut response = request.send().await.map_err(failed)?;
+        let status = response.status().as_u16();
+        let headers = request::visible(response.headers());
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(failed)? {
+            if body.len() as u64 + piece.len() as u64 > bytes_max {
+                return Err(too_large(bytes_max));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(Answer { status, headers, body })
+    }
+}
+
+fn failed(error: reqwest::Error) -> SendError {
+    let (connecting, timeout) = (error.is_connect(), error.is_timeout());
+    // The URL may hold what an operator put there; the journal knows the path already.
+    fault(&error.without_url(), connecting, timeout)
+}
+
+/// Tells what each key of the settings is. A key that means nothing is a mistake.
+fn sort(profile: &Profile, settings: &Value) -> Result<Read, String> {
+    let Some(object) = settings.as_object() else {
+        return Err("its settings are not a mapping".to_owned());
+    };
+    let common = Common::deserialize(settings).map_err(|error| error.to_string())?;
+    let mut read = Read { common, parameters: BTreeMap::new(), credentials: BTreeMap::new() };
+    for (key, value) in object {
+        if profile.credentials.contains_key(key) {
+            let source = SecretSource::deserialize(value).map_err(|_| {
+                format!("`{key}` must say where it is: `{{env: NAME}}` or `{{file: PATH}}`")
+            })?;
+            read.credentials.insert(key.clone(), source);
+        } else if profile.settings.contains_key(key) {
+            let text = value.as_str().ok_or_else(|| format!("`{key}` must be a text"))?;
+            read.parameters.insert(key.clone(), text.to_owned());
+        } else if !COMMON_KEYS.contains(&key.as_str()) {
+            let known = profile.credentials.keys().chain(profile.settings.keys());
+            let known: Vec<&str> =
+                known.map(String::as_str).chain(COMMON_KEYS.iter().copied()).collect();
+            return Err(format!("`{key}` means nothing here; there are {}", known.join(", ")));
+        }
+    }
+    Ok(read)
+}
+
+/// The headers that carry credentials, and the credentials in them.
+fn injected(
+    profile: &Profile,
+    read: &Read,
+    folder: &Path,
+) -> Result<(HeaderMap, Vec<Secret>), String> {
+    let mut headers = HeaderMap::new();
+    let mut secrets = Vec::new();
+    for (name, credential) in &profile.credentials {
+        let default = credential.default_env.clone().map(SecretSource::Env);
+        let Some(source) = read.credentials.get(name).or(default.as_ref()) else {
+            if credential.optional {
+                continue;
+            }
+            return Err(format!("it needs `{name}`: `{{env: NAME}}` or `{{file: PATH}}`"));
+        };
+        let secret = source.read(&format!("the {name} of the connection"), folder);
+        let secret = secret.map_err(|error| crate::transport::chain(&error))?;
+        inject(&mut headers, &credential.header, &credential.prefix, &secret)
+            .map_err(|()| format!("`{name}` holds characters that no header can carry"))?;
+        secrets.push(secret);
+    }
+    for (name, source) in &read.common.headers {
+        let secret = source.read(&format!("the header `{name}` of the connection"), folder);
+        let secret = secret.map_err(|error| crate::transport::chain(&error))?;
+        inject(&mut headers, name, "", &secret)
+            .map_err(|()| format!("the header `{name}` can't be sent"))?;
+        secrets.push(secret);
+    }
+    Ok((headers, secrets))
+}
+
+/// Puts a credential into the one header that carries it.
+fn inject(headers: &mut HeaderMap, name: &str, prefix: &str, secret: &Secret) -> Result<(), ()> {
+    let name = header_name(name).map_err(|_| ())?;
+    let text = zeroize::Zeroizing::new(format!("{prefix}{}", secret.reveal()));
+    let mut value = HeaderValue::from_str(&text).map_err(|_| ())?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(())
+}
+
+fn header_name(name: &str) -> Result<HeaderName, String> {
+    HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` can't name a header"))
+}
+
+fn base_url(text: &str, allow_cleartext: bool) -> Result<Url, String> {
+    let text = text.trim();
+    let url = Url::parse(text).map_err(|error| format!("`baseUrl: {text}` is no URL: {error}"))?;
+    match url.scheme() {
+        "https" => {}
+        "http" if allow_cleartext => {}
+        "http" => {
+            return Err(format!(
+                "`{text}` would send the credentials in clear; use https, or set `allowCleartext: true`"
+            ));
+        }
+        other => return Err(format!("`{text}`: `{other}` is neither https nor http")),
+    }
+    let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    if url.host_str().is_none() || !plain || url.fragment().is_some() {
+        return Err("a base URL has a host, perhaps a path, and nothing else".to_owned());
+    }
+    Ok(url)
+}
+
+/// A client that trusts what the connection says, follows nothing and keeps to itself.
+fn client(common: &Common, folder: &Path) -> Result<Client, String> {
+    install_crypto_provider();
+    let text = |error: crate::tls::TlsError| crate::transport::chain(&error);
+    let failed = |error: reqwest::Error| crate::transport::chain(&error);
+    let mut builder = Client::builder()
+        .user_agent(concat!("bowline/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy();
+    if let Some(proxy) = &common.proxy {
+        builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(failed)?);
+    }
+    if let Some(authority) = &common.certificate_authority {
+        let pem = authority.pem("the certificate authority", folder).map_err(text)?;
+        let roots = certificates(&pem);
+        let roots = roots.iter().filter_map(|der| reqwest::Certificate::from_der(der).ok());
+        builder = builder.tls_certs_only(roots);
+    }
+    let identity =
+        ClientIdentity::read(common.client_certificate.as_ref(), common.client_key.as_ref(), folder);
+    if let Some(identity) = identity.map_err(text)? {
+        let pem = format!("{}\n{}\n", identity.key_pem.reveal(), identity.certificate_pem);
+        let pem = zeroize::Zeroizing::new(pem);
+        builder = builder.identity(reqwest::Identity::from_pem(pem.as_bytes()).map_err(failed)?);
+    }
+    builder.build().map_err(failed)
+}

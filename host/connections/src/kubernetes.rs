@@ -1,0 +1,13 @@
+//! Kubernetes connections: typed verbs, turned into requests of the API and sent by `kube`.
+
+pub(crate) mod answer;
+pub(crate) mod discovery;
+pub(crate) mod handle;
+pub(crate) mod precondition;
+pub(crate) mod request;
+pub(crate) mod service;
+pub(crate) mod settings;
+pub(crate) mod touched;
+pub(crate) mod watch;
+
+pub(crate) use service::KubernetesService;

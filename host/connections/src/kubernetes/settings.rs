@@ -1,0 +1,246 @@
+//! What the operator sets for a cluster, and the client configuration that comes of it.
+
+use crate::secret_source::SecretSource;
+use crate::tls::{CertificateSource, ClientIdentity, certificates};
+use crate::transport::{CONNECT_SECONDS_MAX, chain};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use effects::Secret;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What is set for one cluster. One of `server`, `kubeconfig` and `inCluster` says where it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Written {
+    server: Option<String>,
+    certificate_authority: Option<CertificateSource>,
+    token: Option<SecretSource>,
+    client_certificate: Option<CertificateSource>,
+    client_key: Option<SecretSource>,
+    tls_server_name: Option<String>,
+    kubeconfig: Option<PathBuf>,
+    context: Option<String>,
+    in_cluster: bool,
+    impersonate: Option<String>,
+    allow_exec: bool,
+    allow_cleartext: bool,
+}
+
+/// A client configuration, and the credentials in it.
+pub(crate) struct Ready {
+    pub(crate) config: kube::Config,
+    pub(crate) secrets: Vec<Secret>,
+}
+
+/// Reads what is set and everything that it points to.
+pub(crate) async fn read(settings: &Value, folder: &Path) -> Result<Ready, String> {
+    let written = Written::deserialize(settings).map_err(|error| error.to_string())?;
+    let places = [written.server.is_some(), written.kubeconfig.is_some(), written.in_cluster];
+    if places.iter().filter(|place| **place).count() != 1 {
+        return Err("it needs exactly one of `server`, `kubeconfig` and `inCluster: true`".to_owned());
+    }
+    let mut ready = if let Some(path) = &written.kubeconfig {
+        from_kubeconfig(&folder.join(expand_home(path)), &written).await?
+    } else if written.in_cluster {
+        in_cluster()?
+    } else {
+        from_server(&written, folder)?
+    };
+    let config = &mut ready.config;
+    if config.cluster_url.scheme_str() != Some("https") && !written.allow_cleartext {
+        return Err(format!(
+            "`{}` would send the credentials in clear; use https, or set `allowCleartext: true`",
+            config.cluster_url
+        ));
+    }
+    config.connect_timeout = Some(Duration::from_secs(CONNECT_SECONDS_MAX));
+    // Each call has its own deadline; a watch is quiet for minutes without being broken.
+    config.read_timeout = None;
+    config.write_timeout = None;
+    // The client's own retries would repeat writes whose outcome nobody knows.
+    config.default_retry = false;
+    if written.impersonate.is_some() {
+        config.auth_info.impersonate = written.impersonate;
+    }
+    if written.tls_server_name.is_some() {
+        config.tls_server_name = written.tls_server_name;
+    }
+    Ok(ready)
+}
+
+fn from_server(written: &Written, folder: &Path) -> Result<Ready, String> {
+    let server = written.server.as_deref().unwrap_or_default().trim().trim_end_matches('/');
+    let server =
+        if server.contains("://") { server.to_owned() } else { format!("https://{server}") };
+    let url = server.parse().map_err(|error| format!("`server: {server}` is no URL: {error}"))?;
+    let mut config = kube::Config::new(url);
+    let mut secrets = Vec::new();
+    let text = |error: crate::tls::TlsError| chain(&error);
+    if let Some(authority) = &written.certificate_authority {
+        let pem = authority.pem("the cluster's certificate authority", folder).map_err(text)?;
+        config.root_cert = Some(certificates(&pem).iter().map(|der| der.to_vec()).collect());
+    }
+    if let Some(token) = &written.token {
+        // A token file is read again by the client as it is rotated.
+        if let SecretSource::File(path) = token {
+            config.auth_info.token_file = Some(folder.join(path).display().to_string());
+        }
+        let token = token.read("the cluster's token", folder).map_err(|error| chain(&error))?;
+        if config.auth_info.token_file.is_none() {
+            config.auth_info.token = Some(SecretString::from(token.reveal().to_owned()));
+        }
+        secrets.push(token);
+    }
+    let identity = ClientIdentity::read(
+        written.client_certificate.as_ref(),
+        written.client_key.as_ref(),
+        folder,
+    );
+    if let Some(identity) = identity.map_err(text)? {
+        let auth = &mut config.auth_info;
+        auth.client_certificate_data = Some(STANDARD.encode(&identity.certificate_pem));
+        auth.client_key_data = Some(SecretString::from(STANDARD.encode(identity.key_pem.reveal())));
+        secrets.push(identity.key_pem);
+    }
+    Ok(Ready { config, secrets })
+}
+
+async fn from_kubeconfig(path: &Path, written: &Written) -> Result<Ready, String> {
+    let kubeconfig = Kubeconfig::read_from(path).map_err(|error| chain(&error))?;
+    let context = written.context.clone().or_else(|| kubeconfig.current_context.clone());
+    let names: Vec<&str> = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
+    match &context {
+        Some(context) if names.contains(&context.as_str()) => {}
+        Some(context) => {
+            return Err(format!(
+                "`{}` has no context `{context}`; there are {}",
+                path.display(),
+                names.join(", ")
+            ));
+        }
+        None => {
+            return Err(format!(
+                "`{}` has no current context; set `context` to one of {}",
+                path.display(),
+                names.join(", ")
+            ));
+        }
+    }
+    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let config = config.map_err(|error| chain(&error))?;
+    let auth = &config.auth_info;
+    if (auth.exec.is_some() || auth.auth_provider.is_some()) && !written.allow_exec {
+        return Err(format!(
+            "the context of `{}` gets its credentials by running a program; set \
+             `allowExec: true` if this program may be run",
+            path.display()
+        ));
+    }
+    let secrets = secrets_of(&config);
+    Ok(Ready { config, secrets })
+}
+
+fn in_cluster() -> Result<Ready, String> {
+    let config = kube::Config::incluster().map_err(|error| {
+        format!(
+            "not inside a cluster, or without a service account: {}; it reads \
+             KUBERNETES_SERVICE_HOST and the files token and ca.crt in \
+             /var/run/secrets/kubernetes.io/serviceaccount",
+            chain(&error)
+        )
+    })?;
+    let secrets = secrets_of(&config);
+    Ok(Ready { config, secrets })
+}
+
+/// The credentials in a client configuration that was not made from our own settings.
+fn secrets_of(config: &kube::Config) -> Vec<Secret> {
+    let auth = &config.auth_info;
+    let mut secrets = Vec::new();
+    let held = [&auth.token, &auth.password, &auth.client_key_data];
+    for secret in held.into_iter().flatten() {
+        secrets.push(Secret::new(secret.expose_secret().to_owned()));
+    }
+    if let Some(path) = &auth.token_file
+        && let Ok(token) = std::fs::read_to_string(path)
+    {
+        secrets.push(Secret::new(token));
+    }
+    secrets
+}
+
+/// `~/x` in the home folder.
+#[expect(clippy::disallowed_methods, reason = "a home folder is only known to the environment")]
+fn expand_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::var_os("HOME")) {
+        (Ok(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    async fn fault(settings: Value) -> String {
+        match read(&settings, Path::new("/nonexistent")).await {
+            Ok(_) => String::new(),
+            Err(error) => error,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_meant_is_said() {
+        let cases = [
+            (json!({}), "exactly one of"),
+            (json!({"server": "https://x", "inCluster": true}), "exactly one of"),
+            (json!({"server": "http://x"}), "in clear"),
+            (json!({"server": "https://x", "tokn": 1}), "tokn"),
+            (json!({"server": "https://x", "token": {"file": "gone"}}), "gone"),
+            (json!({"kubeconfig": "gone"}), "gone"),
+            (json!({"server": "https://x", "certificateAuthority": "nonsense"}), "PEM"),
+        ];
+        for (settings, expected) in cases {
+            let error = fault(settings.clone()).await;
+            assert!(error.contains(expected), "{settings}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn servers_are_normalised() {
+        for (server, url) in [
+            ("10.0.0.1:6443", "https://10.0.0.1:6443/"),
+            ("https://[::1]:6443/prefix/", "https://[::1]:6443/prefix"),
+        ] {
+            let ready = read(&json!({"server": server}), Path::new("")).await.unwrap();
+            assert_eq!(ready.config.cluster_url.to_string(), url);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kubeconfig_that_runs_programs_is_refused_unless_allowed() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'https://x'}}]\nusers: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: evil, interactiveMode: Never}}}]\n";
+        std::fs::write(folder.path().join("config"), text).unwrap();
+        let settings = |extra: Value| {
+            let mut settings = json!({"kubeconfig": "config"});
+            settings.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            settings
+        };
+
+        let refused = read(&settings(json!({})), folder.path()).await.err().unwrap();
+        let allowed = read(&settings(json!({"allowExec": true})), folder.path()).await;
+        let other = read(&settings(json!({"context": "b"})), folder.path()).await.err().unwrap();
+
+        assert!(refused.contains("allowExec"), "{refused}");
+        assert!(allowed.is_ok());
+        assert!(other.contains("there are a"), "{other}");
+    }
+}

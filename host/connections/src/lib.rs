@@ -1,0 +1,18 @@
+//! Handles to the outside, and the credentials behind them.
+//!
+//! A type of connection is either typed (Kubernetes) or a *profile* of HTTP: data that says
+//! where the base URL comes from and which header carries which credential. This room knows
+//! nothing of runs, retries or the terminal.
+
+mod bindings;
+mod connections;
+mod http;
+mod kubernetes;
+mod profile;
+mod secret_source;
+pub mod settings;
+mod tls;
+mod transport;
+
+pub use connections::{ConnectionReport, Connections, OpenError};
+pub use settings::{Settings, SettingsError};

@@ -1,0 +1,80 @@
+//! What both clients share: naming what went wrong on the way, and reading an answer within
+//! bounds.
+
+use effects::{Reason, SendError};
+use std::error::Error;
+
+/// Time for name resolution, TCP and TLS together.
+pub(crate) const CONNECT_SECONDS_MAX: u64 = 10;
+
+/// Names the fault of a request that got no answer. `connecting` tells whether it failed before
+/// anything could be sent.
+pub(crate) fn fault(error: &(dyn Error + 'static), connecting: bool, timeout: bool) -> SendError {
+    let text = chain(error);
+    let sent = !connecting;
+    let (reason, code) = if is_tls(&text) {
+        (Reason::Unreachable, "connection.tls")
+    } else if timeout {
+        (Reason::Timeout, "connection.timeout")
+    } else if text.contains("dns error") || text.contains("failed to lookup address") {
+        (Reason::Unreachable, "connection.dns")
+    } else if connecting {
+        (Reason::Unreachable, "connection.refused")
+    } else {
+        (Reason::Unreachable, "connection.cut")
+    };
+    let remedy = match code {
+        "connection.tls" => {
+            "; check the connection's certificateAuthority, the server's name and the clock"
+        }
+        "connection.dns" => "; check the host name and the resolver",
+        "connection.refused" => "; check the address and that the service is up",
+        _ => "",
+    };
+    // A failed handshake has sent no request.
+    let sent = sent && code != "connection.tls";
+    SendError { reason, code, message: format!("{text}{remedy}"), sent }
+}
+
+/// An answer that grew over its bound.
+pub(crate) fn too_large(bytes_max: u64) -> SendError {
+    SendError {
+        reason: Reason::Exhausted,
+        code: "limit.response-bytes",
+        message: format!("the answer has more than {bytes_max} bytes"),
+        sent: true,
+    }
+}
+
+/// `error` and everything below it, each text once.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    for error in causes(error) {
+        let part = error.to_string();
+        if !text.contains(&part) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&part);
+        }
+    }
+    text
+}
+
+/// `error` and everything below it, outermost first.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+}
+
+fn is_tls(text: &str) -> bool {
+    ["certificate", "TLS", "tls handshake", "HandshakeFailure", "UnknownCA", "fatal alert"]
+        .iter()
+        .any(|word| text.contains(word))
+}

@@ -1,0 +1,108 @@
+//! What all handles of one attempt share: whether they still live, what they may use up, what
+//! must not get out, and where it is written down.
+
+use crate::{Budget, BudgetLimits, CallError, Reason, Redactor};
+use journal::StepRecorder;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// One try of one step, as its handles see it.
+#[derive(Debug)]
+pub struct Attempt {
+    revoked: AtomicBool,
+    stop: CancellationToken,
+    deadline: Instant,
+    pub(crate) budget: Budget,
+    pub(crate) redactor: Redactor,
+    pub(crate) recorder: StepRecorder,
+}
+
+/// What an attempt is made of.
+#[derive(Debug)]
+pub struct AttemptOptions {
+    /// Becomes cancelled when the run is being stopped. The attempt cancels it itself when it
+    /// ends, so it must be a token of its own, a child of the run's.
+    pub stop: CancellationToken,
+    /// When the attempt ends, whatever it is doing.
+    pub deadline: Instant,
+    /// What its handles may use up.
+    pub limits: BudgetLimits,
+    /// Knows the credentials of all its connections.
+    pub redactor: Redactor,
+    /// Writes into the journal.
+    pub recorder: StepRecorder,
+}
+
+impl Attempt {
+    /// A live one.
+    #[must_use]
+    pub fn new(options: AttemptOptions) -> Self {
+        let AttemptOptions { stop, deadline, limits, redactor, recorder } = options;
+        let budget = Budget::new(limits);
+        Self { revoked: AtomicBool::new(false), stop, deadline, budget, redactor, recorder }
+    }
+
+    /// Ends all handles. What is in flight is given up, later calls answer `revoked`.
+    pub fn revoke(&self) {
+        self.revoked.store(true, Ordering::Release);
+        self.stop.cancel();
+    }
+
+    /// Takes credentials out.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// Writes into the journal.
+    #[must_use]
+    pub fn recorder(&self) -> &StepRecorder {
+        &self.recorder
+    }
+
+    /// What its handles may use up.
+    #[must_use]
+    pub fn budget_limits(&self) -> &BudgetLimits {
+        self.budget.limits()
+    }
+
+    /// Time left; zero when it is over.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether the run is being stopped.
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Comes when the run is being stopped.
+    pub async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// The first layer of a call: refuses when the handle has ended.
+    pub(crate) fn live(&self) -> Result<(), CallError> {
+        if self.revoked.load(Ordering::Acquire) {
+            return Err(revoked("the step is over, its handles with it"));
+        }
+        if self.stop.is_cancelled() {
+            return Err(revoked("the run is being stopped"));
+        }
+        if self.remaining().is_zero() {
+            return Err(CallError::new(
+                Reason::Timeout,
+                "limit.time",
+                "the step's time is over; nothing was sent",
+            ));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn revoked(message: &str) -> CallError {
+    CallError::new(Reason::Revoked, "handle.revoked", message)
+}

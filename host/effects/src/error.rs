@@ -1,0 +1,77 @@
+//! How a handle says no, in the words of the contract (`bowline:connect/errors`).
+
+use journal::Disposition;
+use serde_json::Value;
+
+/// Why a call did not give what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Outside of the scope; nothing left the host.
+    Denied,
+    /// The handle has ended.
+    Revoked,
+    /// Malformed; nothing left the host.
+    Invalid,
+    /// A budget is used up.
+    Exhausted,
+    /// No answer in time.
+    Timeout,
+    /// No connection, or cut before an answer.
+    Unreachable,
+    /// The far side answered with a failure.
+    Remote,
+    /// Anything else; see the code.
+    Other,
+}
+
+/// A call that did not give what was asked for.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message} ({code})")]
+pub struct CallError {
+    /// Why.
+    pub reason: Reason,
+    /// What to do with it.
+    pub disposition: Disposition,
+    /// Stable, dotted, for programs.
+    pub code: String,
+    /// For people. Already redacted.
+    pub message: String,
+    /// Of the far side's answer.
+    pub status: Option<u16>,
+    /// Milliseconds that the far side asked to wait.
+    pub retry_after_ms: Option<u64>,
+    /// Whether a write may have taken effect all the same.
+    pub in_doubt: bool,
+    /// Further facts.
+    pub details: Option<Value>,
+}
+
+impl CallError {
+    /// One with neither status nor details.
+    pub fn new(reason: Reason, code: impl Into<String>, message: impl Into<String>) -> Self {
+        let disposition = match reason {
+            Reason::Timeout | Reason::Unreachable => Disposition::Retryable,
+            Reason::Revoked => Disposition::Cancelled,
+            Reason::Denied
+            | Reason::Invalid
+            | Reason::Exhausted
+            | Reason::Remote
+            | Reason::Other => Disposition::Permanent,
+        };
+        Self {
+            reason,
+            disposition,
+            code: code.into(),
+            message: message.into(),
+            status: None,
+            retry_after_ms: None,
+            in_doubt: false,
+            details: None,
+        }
+    }
+
+    /// A request that is malformed.
+    pub fn invalid(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Reason::Invalid, code, message)
+    }
+}

@@ -1,0 +1,23 @@
+//! The one place where every effect of every step passes.
+//!
+//! A step can touch the world only by calling a handle, and a handle does nothing but hand the
+//! call to [`Grant::call`]. What makes a call safe is a layer there, one file each: is the
+//! handle live, is there budget left, is it in scope, write it down, send it, bound what
+//! comes back, take the credentials out, write down how it ended. This room knows no wasm, no
+//! HTTP client and no Kubernetes; how to send is handed in as a future.
+
+mod attempt;
+mod budget;
+mod call;
+mod error;
+mod redact;
+pub mod scope;
+mod secret;
+
+pub use attempt::{Attempt, AttemptOptions};
+pub use budget::{Budget, BudgetLimits};
+pub use call::{Answer, Grant, Operation, SendError, digest};
+pub use error::{CallError, Reason};
+pub use redact::{Needles, Redactor};
+pub use scope::{Binding, Scope, ScopeError};
+pub use secret::Secret;

@@ -1,0 +1,206 @@
+//! Takes known credentials out of whatever is about to be shown, kept or handed to a step.
+//!
+//! It can only find what it knows, in the forms it knows: as it is, base64 at any alignment,
+//! hexadecimal, percent-encoded, and as inside a JSON string. The real defence is that a step
+//! never holds a credential; this is the net below.
+
+use crate::Secret;
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::borrow::Cow;
+use std::fmt;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// What stands in the place of a credential.
+const MASK: &str = "***";
+
+/// Shorter values are not looked for: they would turn ordinary text into stars.
+const SECRET_BYTES_MIN: usize = 4;
+
+/// The forms of one connection's credentials, made once when the connection is loaded.
+pub struct Needles(Option<AhoCorasick>);
+
+/// Removes the credentials of all connections that a step was granted.
+#[derive(Clone, Debug, Default)]
+pub struct Redactor(Vec<Arc<Needles>>);
+
+impl Needles {
+    /// All forms of `secrets`. Those under 4 bytes are left out.
+    #[must_use]
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        let mut forms: Vec<Vec<u8>> = secrets
+            .into_iter()
+            .map(Secret::reveal)
+            .filter(|text| text.len() >= SECRET_BYTES_MIN)
+            .flat_map(forms)
+            .collect();
+        forms.sort_unstable();
+        forms.dedup();
+        if forms.is_empty() {
+            return Self(None);
+        }
+        // Can only fail by running out of its own size limit, gigabytes away from a key.
+        Self(AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(forms).ok())
+    }
+}
+
+impl fmt::Debug for Needles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Needles(…)")
+    }
+}
+
+impl Redactor {
+    /// One that knows all of `needles`.
+    #[must_use]
+    pub fn new(needles: Vec<Arc<Needles>>) -> Self {
+        Self(needles)
+    }
+
+    /// `text` without credentials.
+    #[must_use]
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut clean = Cow::Borrowed(text);
+        for automaton in self.automata() {
+            if automaton.is_match(clean.as_bytes()) {
+                let mut out = String::with_capacity(clean.len());
+                automaton.replace_all_with(&clean, &mut out, |_, _, out| {
+                    out.push_str(MASK);
+                    true
+                });
+                clean = Cow::Owned(out);
+            }
+        }
+        clean
+    }
+
+    /// `bytes` without credentials, and how many were taken out.
+    #[must_use]
+    pub fn bytes(&self, bytes: Vec<u8>) -> (Vec<u8>, usize) {
+        let mut found = 0;
+        let mut clean = bytes;
+        for automaton in self.automata() {
+            if automaton.is_match(&clean) {
+                let mut out = Vec::with_capacity(clean.len());
+                automaton.replace_all_with_bytes(&clean, &mut out, |_, _, out| {
+                    found += 1;
+                    out.extend_from_slice(MASK.as_bytes());
+                    true
+                });
+                clean = out;
+            }
+        }
+        (clean, found)
+    }
+
+    /// Whether `text` holds a credential.
+    #[must_use]
+    pub fn finds(&self, text: &str) -> bool {
+        self.automata().any(|automaton| automaton.is_match(text))
+    }
+
+    fn automata(&self) -> impl Iterator<Item = &AhoCorasick> {
+        self.0.iter().filter_map(|needles| needles.0.as_ref())
+    }
+}
+
+/// The ways in which `secret` may turn up.
+fn forms(secret: &str) -> Vec<Vec<u8>> {
+    let bytes = secret.as_bytes();
+    let mut forms = vec![bytes.to_vec()];
+    forms.extend(base64_forms(bytes));
+    let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    forms.push(hex.to_uppercase().into_bytes());
+    forms.push(hex.into_bytes());
+    let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+    forms.push(percent.to_lowercase().into_bytes());
+    forms.push(percent.into_bytes());
+    if let Ok(json) = serde_json::to_string(secret) {
+        forms.push(json[1..json.len() - 1].as_bytes().to_vec());
+    }
+    // A lower-cased percent form may lose what makes it a needle at all.
+    forms.retain(|form| form.len() >= SECRET_BYTES_MIN);
+    forms
+}
+
+/// The characters of a base64 text that `bytes` alone decide, for each place at which they may
+/// stand inside the encoded data.
+fn base64_forms(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = Vec::new();
+    for (before, skip) in [(0, 0), (1, 2), (2, 3)] {
+        let mut padded = vec![0; before];
+        padded.extend_from_slice(bytes);
+        let whole = padded.len() * 8 / 6;
+        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+            let text = engine.encode(&padded);
+            if let Some(form) = text.get(skip..whole)
+                && form.len() >= SECRET_BYTES_MIN
+            {
+                forms.push(form.as_bytes().to_vec());
+            }
+        }
+    }
+    forms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::STANDARD;
+
+    fn redactor(secret: &str) -> Redactor {
+        Redactor::new(vec![Arc::new(Needles::new([&Secret::new(secret.to_owned())]))])
+    }
+
+    #[test]
+    fn every_form_is_found() {
+        let secret = "CANARY/+=abc def\"0123456789";
+        let redactor = redactor(secret);
+        let cases = [
+            secret.to_owned(),
+            STANDARD.encode(secret),
+            STANDARD.encode(format!("u:{secret}")),
+            STANDARD.encode(format!("us:{secret}")),
+            STANDARD.encode(format!("usr:{secret}x")),
+            URL_SAFE_NO_PAD.encode(format!("xy{secret}zz")),
+            secret.bytes().map(|b| format!("{b:02x}")).collect(),
+            utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
+            serde_json::to_string(secret).unwrap(),
+        ];
+        for case in cases {
+            let text = format!("before {case} after");
+
+            let clean = redactor.text(&text);
+
+            assert!(clean.contains(MASK) && clean.starts_with("before "), "{text} -> {clean}");
+            assert!(redactor.finds(&text), "{text}");
+            assert!(!redactor.finds(&clean), "{clean}");
+            assert_eq!(redactor.bytes(text.clone().into_bytes()).0, clean.as_bytes());
+        }
+    }
+
+    #[test]
+    fn short_and_empty_values_are_left_alone() {
+        for secret in ["", "abc"] {
+            assert_eq!(redactor(secret).text("abc and nothing"), "abc and nothing");
+        }
+    }
+
+    #[test]
+    fn one_value_that_holds_another_is_taken_out_whole() {
+        let needles = Needles::new([
+            &Secret::new("token-1234".to_owned()),
+            &Secret::new("token-1234-long".to_owned()),
+        ]);
+
+        let redactor = Redactor::new(vec![Arc::new(needles)]);
+
+        assert_eq!(redactor.text("a token-1234-long b"), "a *** b");
+    }
+}

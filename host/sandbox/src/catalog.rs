@@ -1,0 +1,271 @@
+//! Which plugins there are, and what an `image:` of a workflow leads to.
+//!
+//! First-party plugins travel inside the program; the operator can add folders. A name is only
+//! ever looked up in what a scan found, never used as a path.
+
+use crate::artifact::{self, Artifact, ArtifactError};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use workflow::{PluginPin, Resolution, Signature, Signatures};
+
+/// Plugins in one folder.
+const FILES_MAX: usize = 10_000;
+
+/// The names under which Relay published its steps as container images, and ours for them.
+///
+/// A published workflow names the image; it runs unchanged because the component behind our
+/// name takes the same `spec`.
+const RELAY_IMAGES: &[(&str, &str)] = &[
+    ("relaysh/datadog-step-event-post", "datadog-event-post"),
+    ("relaysh/datadog-step-incident-create", "datadog-incident-create"),
+    ("relaysh/datadog-step-incident-extract-id", "datadog-incident-extract-id"),
+    ("relaysh/datadog-step-incident-timeline-update", "datadog-incident-timeline-update"),
+    ("relaysh/kubernetes-step-kubectl", "kubernetes-kubectl"),
+    ("relaysh/slack-step-message-send", "slack-message"),
+];
+
+/// A plugin inside the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Embedded {
+    /// The file's name without the ending.
+    pub name: &'static str,
+    /// The component.
+    pub bytes: &'static [u8],
+}
+
+/// Where a plugin comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Inside the program.
+    BuiltIn,
+    /// A file.
+    File(PathBuf),
+}
+
+/// One plugin that was found, or a file that was refused.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The manifest's name; of a refused file its own name.
+    pub name: String,
+    /// Where it is.
+    pub origin: Origin,
+    /// What it is, or why not.
+    pub artifact: Result<Artifact, ArtifactError>,
+    bytes: Option<&'static [u8]>,
+}
+
+/// All plugins that were found.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    entries: Vec<Entry>,
+}
+
+impl Catalog {
+    /// Those inside the program and those in `folders`. Of two with one name, a folder's goes
+    /// before a built-in one, and an earlier folder's before a later one's.
+    ///
+    /// # Errors
+    ///
+    /// A folder that can't be listed. A file in it that is no plugin becomes an entry that says
+    /// why.
+    pub fn scan(embedded: &[Embedded], folders: &[PathBuf]) -> Result<Self, ArtifactError> {
+        let mut entries = Vec::new();
+        for folder in folders {
+            entries.extend(scan_folder(folder)?);
+        }
+        entries.extend(embedded.iter().map(|plugin| Entry {
+            name: plugin.name.to_owned(),
+            origin: Origin::BuiltIn,
+            artifact: Artifact::examine(plugin.bytes),
+            bytes: Some(plugin.bytes),
+        }));
+        Ok(Self { entries })
+    }
+
+    /// All entries, those that win a name first.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// The names of all plugins that can be used, each once.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let good = self.entries.iter().filter(|entry| entry.artifact.is_ok());
+        let mut names: Vec<String> = good.map(|entry| entry.name.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The entry of a pinned plugin.
+    #[must_use]
+    pub fn pinned(&self, digest: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| {
+            entry.artifact.as_ref().is_ok_and(|artifact| artifact.digest == digest)
+        })
+    }
+
+    /// What each of `images` leads to. `beside` is the folder that relative `file:` paths start
+    /// from: that of the workflow.
+    pub fn resolve<'a>(
+        &mut self,
+        images: impl IntoIterator<Item = &'a str>,
+        beside: &Path,
+    ) -> Signatures {
+        let mut signatures = BTreeMap::new();
+        for image in images {
+            if !signatures.contains_key(image) {
+                signatures.insert(image.to_owned(), self.resolve_one(image, beside));
+            }
+        }
+        signatures
+    }
+
+    fn resolve_one(&mut self, image: &str, beside: &Path) -> Resolution {
+        if let Some(path) = image.strip_prefix("file:") {
+            let path = beside.join(path.trim_start_matches("//"));
+            let entry = examine_file(&path);
+            let resolution = resolution(&entry);
+            self.entries.push(entry);
+            return resolution;
+        }
+        let name = plugin_name(image);
+        match self.entries.iter().find(|entry| entry.name == name) {
+            Some(entry) => resolution(entry),
+            None => Resolution::Missing { known: self.known() },
+        }
+    }
+
+    /// Every text that would be found.
+    fn known(&self) -> Vec<String> {
+        let names = || self.entries.iter().filter(|entry| entry.artifact.is_ok());
+        let relay = RELAY_IMAGES
+            .iter()
+            .filter(|(_, ours)| names().any(|entry| entry.name == *ours))
+            .map(|(image, _)| (*image).to_owned());
+        names().map(|entry| entry.name.clone()).chain(relay).collect()
+    }
+}
+
+impl Entry {
+    /// The file at `path`, whatever it is.
+    #[must_use]
+    pub fn of_file(path: &Path) -> Self {
+        examine_file(path)
+    }
+
+    /// The component's bytes.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read any more.
+    pub fn bytes(&self) -> Result<Vec<u8>, ArtifactError> {
+        match (&self.origin, self.bytes) {
+            (Origin::File(path), _) => artifact::read_file(path),
+            (Origin::BuiltIn, Some(bytes)) => Ok(bytes.to_vec()),
+            (Origin::BuiltIn, None) => {
+                Err(ArtifactError::new("plugin.unreadable", "it is not inside the program"))
+            }
+        }
+    }
+}
+
+/// The plugin's name for an image: tags and digests of container images don't matter, since
+/// the component is not that image.
+fn plugin_name(image: &str) -> &str {
+    let image = image.strip_prefix("docker.io/").unwrap_or(image);
+    let image = image.split('@').next().unwrap_or(image);
+    let untagged = match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => image,
+    };
+    let relay = RELAY_IMAGES.iter().find(|(relay, _)| *relay == untagged);
+    relay.map_or(untagged, |(_, ours)| ours)
+}
+
+fn resolution(entry: &Entry) -> Resolution {
+    match &entry.artifact {
+        Ok(artifact) => Resolution::Found(Box::new(Signature {
+            pin: PluginPin {
+                name: artifact.manifest.name.clone(),
+                version: artifact.manifest.version.clone(),
+                digest: artifact.digest.clone(),
+            },
+            manifest: artifact.manifest.clone(),
+        })),
+        Err(error) => {
+            Resolution::Refused { code: error.code.to_owned(), message: error.message.clone() }
+        }
+    }
+}
+
+fn scan_folder(folder: &Path) -> Result<Vec<Entry>, ArtifactError> {
+    let unreadable = |error: std::io::Error| {
+        let place = folder.display();
+        ArtifactError::new("plugin.folder", format!("can't list the plugin folder `{place}`: {error}"))
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)?.take(FILES_MAX) {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths.iter().map(|path| examine_file(path)).collect())
+}
+
+fn examine_file(path: &Path) -> Entry {
+    let artifact = artifact::read_file(path).and_then(|bytes| Artifact::examine(&bytes));
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let name = match &artifact {
+        Ok(artifact) => artifact.manifest.name.clone(),
+        Err(_) => stem.unwrap_or_default(),
+    };
+    Entry { name, origin: Origin::File(path.to_owned()), artifact, bytes: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_and_the_names_they_stand_for() {
+        let cases = [
+            ("relaysh/kubernetes-step-kubectl", "kubernetes-kubectl"),
+            ("relaysh/kubernetes-step-kubectl:latest", "kubernetes-kubectl"),
+            ("docker.io/relaysh/kubernetes-step-kubectl:v3", "kubernetes-kubectl"),
+            ("relaysh/datadog-step-incident-extract-id@sha256:00", "datadog-incident-extract-id"),
+            ("kubernetes-kubectl", "kubernetes-kubectl"),
+            ("host:5000/x/y", "host:5000/x/y"),
+            ("alpine:3", "alpine"),
+        ];
+        for (image, name) in cases {
+            assert_eq!(plugin_name(image), name, "{image}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_sorted_and_without_doubles() {
+        assert!(RELAY_IMAGES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn a_missing_plugin_names_what_there_is_and_a_bad_file_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("bad.wasm"), b"<html>").unwrap();
+        std::fs::create_dir(folder.path().join("folder.wasm")).unwrap();
+        let mut catalog = Catalog::scan(&[], &[folder.path().to_owned()]).unwrap();
+
+        let found = catalog.resolve(["nope", "bad", "folder", "file:gone.wasm"], folder.path());
+
+        assert!(matches!(found["nope"], Resolution::Missing { .. }));
+        let code = |image: &str| match &found[image] {
+            Resolution::Refused { code, .. } => code.clone(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(code("bad"), "plugin.malformed");
+        assert_eq!(code("folder"), "plugin.not-a-file");
+        assert_eq!(code("file:gone.wasm"), "plugin.unreadable");
+    }
+}

@@ -1,0 +1,147 @@
+//! `bowline:plugin/log`: lines for the people who follow the run, under a budget.
+
+use crate::bindings::log::{Host, Level};
+use crate::state::StepState;
+
+/// Bytes of one message.
+const MESSAGE_BYTES_MAX: usize = 8 << 10;
+
+/// Pairs of one line.
+const FIELDS_MAX: usize = 16;
+
+/// Bytes of one pair's value.
+const FIELD_BYTES_MAX: usize = 1 << 10;
+
+/// What the log of an attempt may hold; then lines are dropped and counted.
+#[derive(Debug)]
+pub(crate) struct LogBudget {
+    lines: u32,
+    bytes: usize,
+    pub(crate) dropped: u64,
+}
+
+impl Default for LogBudget {
+    fn default() -> Self {
+        Self { lines: 2_000, bytes: 1 << 20, dropped: 0 }
+    }
+}
+
+impl LogBudget {
+    /// Whether a line of `bytes` may be written.
+    fn take(&mut self, bytes: usize) -> bool {
+        if self.lines == 0 || self.bytes < bytes {
+            self.dropped += 1;
+            return false;
+        }
+        self.lines -= 1;
+        self.bytes -= bytes;
+        true
+    }
+}
+
+impl Host for StepState {
+    async fn write(
+        &mut self,
+        level: Level,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
+        let fields = fields
+            .into_iter()
+            .take(FIELDS_MAX)
+            .filter(|(name, _)| super::runtime::check_output_name(name).is_ok())
+            .map(|(name, value)| (name, self.clean(cut(&value, FIELD_BYTES_MAX))))
+            .collect();
+        let level = match level {
+            Level::Trace => journal::Level::Trace,
+            Level::Debug => journal::Level::Debug,
+            Level::Info => journal::Level::Info,
+            Level::Warn => journal::Level::Warn,
+            Level::Error => journal::Level::Error,
+        };
+        self.log_line(level, &message, fields);
+        Ok(())
+    }
+
+    async fn enabled(&mut self, level: Level) -> wasmtime::Result<bool> {
+        Ok(!matches!(level, Level::Trace))
+    }
+}
+
+impl StepState {
+    /// Writes one line, redacted and free of control characters.
+    pub(crate) fn log_line(
+        &mut self,
+        level: journal::Level,
+        message: &str,
+        fields: Vec<(String, String)>,
+    ) {
+        let message = self.clean(cut(message, MESSAGE_BYTES_MAX));
+        let bytes = message.len() + fields.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>();
+        if self.log_budget.take(bytes) {
+            self.attempt.recorder().log(level, message, fields);
+        }
+    }
+
+    /// `text` without credentials, and with control characters made visible.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        escape_controls(&self.attempt.redactor().text(text))
+    }
+}
+
+/// At most `bytes_max` bytes of `text`, never half a character.
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}
+
+/// Escapes what moves a terminal's cursor or turns text around; tabs and line ends stay.
+pub(crate) fn escape_controls(text: &str) -> String {
+    let moves = |c: char| {
+        (c.is_control() && c != '\t' && c != '\n')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+    };
+    if !text.contains(moves) {
+        return text.to_owned();
+    }
+    text.chars().fold(String::with_capacity(text.len() + 16), |mut out, c| {
+        if moves(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_counts_lines_and_bytes_and_what_was_dropped() {
+        let mut budget = LogBudget { lines: 2, bytes: 10, dropped: 0 };
+
+        assert!(budget.take(4));
+        assert!(!budget.take(7), "too long");
+        assert!(budget.take(6));
+        assert!(!budget.take(0), "no line left");
+
+        assert_eq!(budget.dropped, 2);
+    }
+
+    #[test]
+    fn what_would_move_the_cursor_is_shown_instead() {
+        let cases = [
+            ("plain ä\n\ttext", "plain ä\n\ttext"),
+            ("a\x1b[2Jb", "a\\u{1b}[2Jb"),
+            ("a\rb\0", "a\\u{d}b\\u{0}"),
+            ("a\u{202e}b", "a\\u{202e}b"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(escape_controls(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_cut_never_splits_a_character() {
+        assert_eq!(cut("aäb", 2), "a");
+        assert_eq!(cut("aäb", 3), "aä");
+        assert_eq!(cut("ab", 100), "ab");
+    }
+}

@@ -1,0 +1,164 @@
+//! WASI 0.2 that can do nothing: no files, no arguments, no environment, no sockets. Clocks and
+//! random numbers work; what is written to stdout and stderr becomes log lines.
+//!
+//! Linked interface by interface. Toolchains import half of WASI whether they use it or not, so
+//! leaving things out would keep honest plugins from loading.
+
+use crate::state::StepState;
+use std::sync::{Arc, Mutex, PoisonError};
+use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
+use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_io::bindings::wasi::io;
+
+/// Bytes of random numbers in one call.
+const RANDOM_BYTES_MAX: u64 = 64 << 10;
+
+/// Bytes kept of what a guest prints between two looks; what is beyond is dropped.
+const PRINTED_BYTES_MAX: usize = 256 << 10;
+
+/// The interfaces linked here, without version.
+pub(crate) const INTERFACES: &[&str] = &[
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+];
+
+struct HasTable;
+
+impl HasData for HasTable {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+pub(crate) fn link(l: &mut Linker<StepState>) -> wasmtime::Result<()> {
+    fn table(state: &mut StepState) -> &mut ResourceTable {
+        &mut state.table
+    }
+    io::error::add_to_linker::<_, HasTable>(l, table)?;
+    io::poll::add_to_linker::<_, HasTable>(l, table)?;
+    io::streams::add_to_linker::<_, HasTable>(l, table)?;
+    clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, StepState::clocks)?;
+    clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, StepState::clocks)?;
+    random::random::add_to_linker::<_, WasiRandom>(l, |state| state.wasi.random())?;
+    random::insecure::add_to_linker::<_, WasiRandom>(l, |state| state.wasi.random())?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |state| state.wasi.random())?;
+    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, StepState::filesystem)?;
+    filesystem::types::add_to_linker::<_, WasiFilesystem>(l, StepState::filesystem)?;
+    link_cli(l)
+}
+
+fn link_cli(l: &mut Linker<StepState>) -> wasmtime::Result<()> {
+    use wasmtime_wasi::cli::WasiCliView;
+    cli::environment::add_to_linker::<_, WasiCli>(l, StepState::cli)?;
+    cli::exit::add_to_linker::<_, WasiCli>(l, StepState::cli)?;
+    cli::stdin::add_to_linker::<_, WasiCli>(l, StepState::cli)?;
+    cli::stdout::add_to_linker::<_, WasiCli>(l, StepState::cli)?;
+    cli::stderr::add_to_linker::<_, WasiCli>(l, StepState::cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(l, StepState::cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(l, StepState::cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, StepState::cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, StepState::cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, StepState::cli)
+}
+
+/// A context for one attempt, with everything denied.
+pub(crate) fn context(printed: &Printed) -> WasiCtx {
+    WasiCtx::builder()
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .max_random_size(RANDOM_BYTES_MAX)
+        .stdout(printed.clone())
+        .stderr(printed.clone())
+        .build()
+}
+
+impl WasiView for StepState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// What a guest printed to stdout and stderr: a language runtime's last words before a trap.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Printed(Arc<Mutex<Vec<u8>>>);
+
+impl Printed {
+    /// Takes the lines out.
+    pub(crate) fn take(&self) -> String {
+        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        bytes.clear();
+        text
+    }
+
+    /// Puts text back that was taken, for the next one who looks.
+    pub(crate) fn put_back(&self, text: &str) {
+        self.push(text.as_bytes());
+    }
+
+    fn push(&self, bytes: &[u8]) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = PRINTED_BYTES_MAX.saturating_sub(held.len());
+        held.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+}
+
+impl IsTerminal for Printed {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Printed {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        // Only used by the 0.3 interfaces, which are not linked.
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Printed {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Printed {
+    fn write(&mut self, bytes: wasmtime_wasi_io::bytes::Bytes) -> Result<(), StreamError> {
+        self.push(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> Result<usize, StreamError> {
+        Ok(64 << 10)
+    }
+}

@@ -1,0 +1,331 @@
+//! Runs attempts: a fresh store for each, made from a plugin that was prepared once.
+
+use crate::artifact::ArtifactError;
+use crate::compiled::CodeCache;
+use crate::engine::{Clockwork, TICK};
+use crate::imports::runtime::Context;
+use crate::plugin::{Plugin, Workshop};
+use crate::state::{Facts, StepState};
+use crate::{Catalog, Connector, Entry, Grants, Limits, Reference, Slot, bindings, imports, outcome};
+use async_trait::async_trait;
+use effects::{Attempt, AttemptOptions, Grant, Redactor};
+use journal::{Disposition, Failure, StepRecorder};
+use scheduler::{StepInvocation, StepOutcome, StepRunner};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Store, UpdateDeadline};
+
+/// Bytes of a step's inputs, as JSON.
+const INPUTS_BYTES_MAX: usize = 1 << 20;
+
+/// Runs steps.
+pub struct Sandbox {
+    clockwork: Clockwork,
+    linker: Linker<StepState>,
+    cache: CodeCache,
+    connector: Arc<dyn Connector>,
+    limits: Limits,
+    plugins: RwLock<HashMap<String, Arc<Plugin>>>,
+}
+
+impl Sandbox {
+    /// One that keeps compiled code in `cache` and gets connections from `connector`.
+    ///
+    /// # Errors
+    ///
+    /// The engine can't be set up on this machine.
+    pub fn new(
+        connector: Arc<dyn Connector>,
+        cache: CodeCache,
+        limits: Limits,
+    ) -> wasmtime::Result<Self> {
+        let clockwork = Clockwork::start()?;
+        let mut linker = Linker::new(&clockwork.engine);
+        bindings::types::add_to_linker::<_, HasSelf<StepState>>(&mut linker, |state| state)?;
+        bindings::runtime::add_to_linker::<_, HasSelf<StepState>>(&mut linker, |state| state)?;
+        bindings::log::add_to_linker::<_, HasSelf<StepState>>(&mut linker, |state| state)?;
+        imports::wasi::link(&mut linker)?;
+        imports::sockets::link(&mut linker)?;
+        connector.link(&mut linker)?;
+        let plugins = RwLock::default();
+        Ok(Self { clockwork, linker, cache, connector, limits, plugins })
+    }
+
+    /// Makes the plugins with these digests ready to run, several at a time: loads their code,
+    /// compiles what was never compiled. Blocks; milliseconds when the code is kept, seconds
+    /// when it is not.
+    ///
+    /// # Errors
+    ///
+    /// The first plugin that can't be run, with its digest.
+    pub fn prepare(
+        &self,
+        catalog: &Catalog,
+        digests: &[String],
+    ) -> Result<(), (String, ArtifactError)> {
+        let missing: Vec<&String> =
+            digests.iter().filter(|digest| self.plugin(digest).is_none()).collect();
+        let prepared: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = missing
+                .iter()
+                .map(|digest| scope.spawn(|| self.prepare_one(catalog, digest)))
+                .collect();
+            threads.into_iter().map(|thread| thread.join()).collect()
+        });
+        for (digest, result) in missing.into_iter().zip(prepared) {
+            let result = result.unwrap_or_else(|_panic| {
+                Err(ArtifactError::new("plugin.malformed", "the compiler could not deal with it"))
+            });
+            result.map_err(|error| (digest.clone(), error))?;
+        }
+        Ok(())
+    }
+
+    /// Whether this host can run a plugin: compiles and links it, and runs nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn try_out(&self, entry: &Entry) -> Result<(), ArtifactError> {
+        self.make(entry).map(|_plugin| ())
+    }
+
+    fn prepare_one(&self, catalog: &Catalog, digest: &str) -> Result<(), ArtifactError> {
+        let entry = catalog.pinned(digest).ok_or_else(|| {
+            let message = format!("no plugin with the digest {digest} is there any more");
+            ArtifactError::new("plugin.missing", message)
+        })?;
+        let plugin = Arc::new(self.make(entry)?);
+        let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
+        plugins.insert(digest.to_owned(), plugin);
+        Ok(())
+    }
+
+    fn make(&self, entry: &Entry) -> Result<Plugin, ArtifactError> {
+        let artifact = entry.artifact.as_ref().map_err(Clone::clone)?;
+        let workshop = Workshop {
+            engine: &self.clockwork.engine,
+            linker: &self.linker,
+            cache: &self.cache,
+            connector: &*self.connector,
+        };
+        workshop.make(artifact, || entry.bytes())
+    }
+
+    fn plugin(&self, digest: &str) -> Option<Arc<Plugin>> {
+        self.plugins.read().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+    }
+
+    /// The limits for one plugin: what it asks for, up to what the host allows.
+    fn limits_for(&self, plugin: &Plugin) -> Limits {
+        let wanted = &plugin.manifest.limits;
+        let mut limits = self.limits;
+        if let Some(seconds) = wanted.attempt_seconds {
+            limits.attempt_time_max = Duration::from_secs(seconds.clamp(1, ATTEMPT_SECONDS_MAX));
+        }
+        if let Some(bytes) = wanted.memory_bytes {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            limits.memory_bytes_max = bytes.min(MEMORY_BYTES_MAX);
+        }
+        limits
+    }
+
+    async fn attempt(
+        &self,
+        invocation: StepInvocation,
+        recorder: StepRecorder,
+        stop: CancellationToken,
+    ) -> StepOutcome {
+        let plugin = self.plugin(&invocation.plugin.digest).ok_or_else(|| {
+            let message = format!("the plugin {} was not made ready", invocation.plugin.name);
+            Failure::permanent("host.plugin", message)
+        })?;
+        let limits = self.limits_for(&plugin);
+        let inputs = prepare_inputs(&plugin, invocation.inputs)?;
+        let opened = self.open_connections(&plugin, &inputs).await?;
+        let needles = opened.values().map(|(_, opened)| Arc::clone(&opened.needles)).collect();
+        let attempt = Arc::new(Attempt::new(AttemptOptions {
+            stop: stop.child_token(),
+            deadline: Instant::now() + limits.attempt_time_max,
+            limits: limits.budget,
+            redactor: Redactor::new(needles),
+            recorder,
+        }));
+        let slots = opened.into_iter().map(|(name, (id, opened))| {
+            let grant = Grant::new(Arc::clone(&attempt), &id, opened.scope);
+            (name, Slot { grant, service: opened.service })
+        });
+        let grants = Grants::new(slots.collect());
+        let facts = Facts {
+            run: invocation.run.as_str().to_owned(),
+            step: invocation.step.as_str().to_owned(),
+            attempt: invocation.attempt,
+        };
+        let state = StepState::new(facts, grants, Arc::clone(&attempt), limits);
+        let _ticking = self.clockwork.tick();
+        let running = self.guest(&plugin, &limits, state, inputs);
+        let outcome = tokio::select! {
+            outcome = running => outcome,
+            failure = out_of_time(&attempt, &limits, &stop) => Err(failure),
+        };
+        attempt.revoke();
+        outcome
+    }
+
+    /// Reads the connections out of the inputs, at the places that the manifest names.
+    async fn open_connections(
+        &self,
+        plugin: &Plugin,
+        inputs: &Value,
+    ) -> Result<BTreeMap<String, (String, crate::Opened)>, Failure> {
+        let mut opened = BTreeMap::new();
+        for (slot, need) in &plugin.manifest.connections {
+            let found = need.from.iter().find_map(|pointer| {
+                inputs.pointer(pointer).and_then(Reference::from_input)
+            });
+            match found {
+                Some(reference) => {
+                    let id = reference.id();
+                    let ready = self.connector.open(&reference, need, inputs).await?;
+                    opened.insert(slot.clone(), (id, ready));
+                }
+                None if need.optional => {}
+                None => return Err(missing_connection(slot, need)),
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Instantiates and calls the guest, and makes sense of how it ended.
+    async fn guest(
+        &self,
+        plugin: &Plugin,
+        limits: &Limits,
+        state: StepState,
+        inputs: Value,
+    ) -> StepOutcome {
+        let mut store = self.store(state, limits);
+        let answer = async {
+            let step = plugin.pre.instantiate_async(&mut store).await?;
+            let context = store.data_mut().table.push(Context::new())?;
+            step.bowline_plugin_step().call_run(&mut store, context, &inputs.to_string()).await
+        };
+        let answer = answer.await;
+        let state = store.data_mut();
+        last_words(state);
+        match answer {
+            Ok(Ok(returned)) => outcome::outputs(state, plugin, &returned),
+            Ok(Err(failure)) => Err(outcome::reported(state, failure)),
+            Err(error) => Err(outcome::trapped(state, limits, &error)),
+        }
+    }
+
+    fn store(&self, state: StepState, limits: &Limits) -> Store<StepState> {
+        let mut store = Store::new(&self.clockwork.engine, state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(limits.hostcall_bytes_max);
+        store.set_max_component_handles(limits.handles_max);
+        store.set_epoch_deadline(1);
+        let ticks_max = limits.cpu_time_max.as_millis() / TICK.as_millis();
+        store.epoch_deadline_callback(move |mut store| {
+            let state = store.data_mut();
+            state.cpu_ticks += 1;
+            if u128::from(state.cpu_ticks) > ticks_max {
+                return Ok(UpdateDeadline::Interrupt);
+            }
+            // Another step may need the thread.
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store
+    }
+}
+
+/// The longest attempt that a manifest can ask for: a day, so that a forgotten one ends.
+const ATTEMPT_SECONDS_MAX: u64 = 86_400;
+
+/// The most memory that a manifest can ask for.
+const MEMORY_BYTES_MAX: usize = 512 << 20;
+
+#[async_trait]
+impl StepRunner for Sandbox {
+    async fn run_step(
+        &self,
+        invocation: StepInvocation,
+        recorder: StepRecorder,
+        stop: CancellationToken,
+    ) -> StepOutcome {
+        self.attempt(invocation, recorder, stop).await
+    }
+}
+
+/// Comes when the attempt may not go on: its time is over, or the run was stopped and the grace
+/// that it had to clean up has passed.
+async fn out_of_time(attempt: &Attempt, limits: &Limits, stop: &CancellationToken) -> Failure {
+    tokio::select! {
+        () = tokio::time::sleep(attempt.remaining()) => Failure {
+            disposition: Disposition::Retryable,
+            ..Failure::permanent(
+                "limit.time",
+                format!("the step took longer than {:?} and was stopped", limits.attempt_time_max),
+            )
+        },
+        () = async { stop.cancelled().await; tokio::time::sleep(limits.grace).await } => Failure {
+            disposition: Disposition::Cancelled,
+            ..Failure::permanent("run.cancelled", "stopped because the run was cancelled")
+        },
+    }
+}
+
+/// The inputs as the guest gets them: defaults filled in, checked, of bounded size.
+fn prepare_inputs(plugin: &Plugin, inputs: Value) -> Result<Value, Failure> {
+    let mut object = match inputs {
+        Value::Object(object) => object,
+        Value::Null => Map::new(),
+        _ => return Err(Failure::permanent("step.inputs", "the inputs are not a mapping")),
+    };
+    plugin.inputs.fill_defaults(&mut object);
+    let inputs = Value::Object(object);
+    plugin.inputs.check(&inputs, "step.inputs", "inputs")?;
+    let bytes = inputs.to_string().len();
+    if bytes > INPUTS_BYTES_MAX {
+        let message = format!("the inputs have {bytes} bytes, and {INPUTS_BYTES_MAX} are allowed");
+        return Err(Failure::permanent("step.inputs", message));
+    }
+    Ok(inputs)
+}
+
+fn missing_connection(slot: &str, need: &workflow::ConnectionNeed) -> Failure {
+    let places: Vec<String> =
+        need.from.iter().map(|pointer| pointer.trim_start_matches('/').replace('/', ".")).collect();
+    Failure::permanent(
+        "connection.missing",
+        format!(
+            "the step needs a connection `{slot}` of type `{kind}`; write \
+             `!Connection {{type: {kind}, name: …}}` at `{}`",
+            places.join("` or `"),
+            kind = need.kind,
+        ),
+    )
+}
+
+/// What a guest left unsaid: progress that came too fast, lines that it printed, lines that did
+/// not fit its budget.
+fn last_words(state: &mut StepState) {
+    if let Some((done, total, note)) = state.progress_held.take() {
+        state.attempt.recorder().progress(done, total, note);
+    }
+    let printed = state.printed.take();
+    for line in printed.lines().filter(|line| !line.trim().is_empty()) {
+        state.log_line(journal::Level::Debug, line, vec![("stream".to_owned(), "stdio".to_owned())]);
+    }
+    if state.log_budget.dropped > 0 {
+        let message = format!("{} more lines did not fit the log's limit", state.log_budget.dropped);
+        state.attempt.recorder().log(journal::Level::Warn, message, vec![]);
+    }
+    // A trap's trace is taken from the same text, so it is put back for whoever looks next.
+    state.printed.put_back(&printed);
+}

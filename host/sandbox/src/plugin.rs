@@ -1,0 +1,138 @@
+//! A plugin that is ready to run: compiled, linked, its schemas compiled.
+
+use crate::artifact::{Artifact, ArtifactError};
+use crate::bindings::StepBasePre;
+use crate::compiled::CodeCache;
+use crate::schema::Schema;
+use crate::state::StepState;
+use crate::{Connector, imports};
+use std::collections::BTreeSet;
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+use workflow::Manifest;
+
+/// A plugin, ready to run.
+pub(crate) struct Plugin {
+    pub(crate) manifest: Manifest,
+    pub(crate) pre: StepBasePre<StepState>,
+    pub(crate) inputs: Schema,
+    pub(crate) outputs: Schema,
+}
+
+/// What a plugin is made with.
+pub(crate) struct Workshop<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) linker: &'a Linker<StepState>,
+    pub(crate) cache: &'a CodeCache,
+    pub(crate) connector: &'a dyn Connector,
+}
+
+impl Workshop<'_> {
+    /// Makes a plugin out of a component that was examined. `bytes` are only asked for when it
+    /// must be compiled.
+    pub(crate) fn make(
+        &self,
+        artifact: &Artifact,
+        bytes: impl FnOnce() -> Result<Vec<u8>, ArtifactError>,
+    ) -> Result<Plugin, ArtifactError> {
+        self.check_imports(artifact)?;
+        let manifest = artifact.manifest.clone();
+        let schema = |schema, what: &str| {
+            Schema::compile(schema).map_err(|error| {
+                let message = format!("the schema of its {what} is not one: {error}");
+                ArtifactError::new("plugin.manifest-invalid", message)
+            })
+        };
+        let inputs = schema(&manifest.inputs, "inputs")?;
+        let outputs = schema(&manifest.outputs, "outputs")?;
+        let component = match self.cache.load(self.engine, &artifact.digest) {
+            Some(component) => component,
+            None => self.compile(artifact, &bytes()?)?,
+        };
+        let pre = self
+            .linker
+            .instantiate_pre(&component)
+            .and_then(StepBasePre::new)
+            .map_err(|error| does_not_link(&error))?;
+        Ok(Plugin { manifest, pre, inputs, outputs })
+    }
+
+    fn compile(&self, artifact: &Artifact, bytes: &[u8]) -> Result<Component, ArtifactError> {
+        if crate::artifact::digest(bytes) != artifact.digest {
+            let message = "the file has changed since it was looked at; run again";
+            return Err(ArtifactError::new("plugin.changed", message));
+        }
+        Artifact::validate(bytes)?;
+        let component = Component::from_binary(self.engine, bytes).map_err(|error| {
+            ArtifactError::new("plugin.malformed", format!("it can't be compiled: {error:#}"))
+        })?;
+        self.cache.store(self.engine, &artifact.digest, &component);
+        Ok(component)
+    }
+
+    /// Whether this host offers everything that the component imports, and the manifest
+    /// declares the connections that it can use. Read from the import list alone.
+    fn check_imports(&self, artifact: &Artifact) -> Result<(), ArtifactError> {
+        let needs = &artifact.manifest.connections;
+        for (slot, need) in needs {
+            if self.connector.interface(&need.kind).is_none() {
+                let message = format!(
+                    "it asks for a connection `{slot}` of type `{}`, which this host does not know",
+                    need.kind
+                );
+                return Err(ArtifactError::new("plugin.unknown-connection-type", message));
+            }
+        }
+        let declared: BTreeSet<&str> =
+            needs.values().filter_map(|need| self.connector.interface(&need.kind)).collect();
+        for import in &artifact.imports {
+            let interface = import.split('@').next().unwrap_or(import);
+            if let Some(handle) = interface.strip_prefix("bowline:connect/") {
+                if handle != "errors" && !declared.contains(interface) {
+                    return Err(undeclared(import));
+                }
+            } else if !offered(interface) {
+                return Err(ArtifactError::new(
+                    "plugin.unknown-import",
+                    format!("it imports `{}`, which this host does not offer", import.escape_debug()),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn undeclared(import: &str) -> ArtifactError {
+    ArtifactError::new(
+        "plugin.undeclared-capability",
+        format!(
+            "it imports `{}` and its manifest asks for no connection of that kind; declare it \
+             under `connections`",
+            import.escape_debug()
+        ),
+    )
+}
+
+fn offered(interface: &str) -> bool {
+    matches!(interface, "bowline:plugin/types" | "bowline:plugin/runtime" | "bowline:plugin/log")
+        || imports::wasi::INTERFACES.contains(&interface)
+        || imports::sockets::interfaces().any(|offered| offered == interface)
+}
+
+/// Turns the linker's words, which are for engineers of runtimes, into ours.
+fn does_not_link(error: &wasmtime::Error) -> ArtifactError {
+    let text = format!("{error:#}");
+    if text.contains("no exported instance") || text.contains("exported") && text.contains("step") {
+        return ArtifactError::new(
+            "plugin.no-step",
+            format!("it does not export `bowline:plugin/step@1`, so there is nothing to run ({text})"),
+        );
+    }
+    ArtifactError::new(
+        "plugin.host-mismatch",
+        format!(
+            "it was built for another version of the host's interfaces; update the host or \
+             rebuild it ({text})"
+        ),
+    )
+}
