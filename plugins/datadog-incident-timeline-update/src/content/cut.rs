@@ -1,0 +1,127 @@
+//! Cuts Markdown to a length without breaking what people see: no half emoji, no open code fence.
+
+/// What stands at the end of a text that was cut.
+const NOTE: &str = "\n\n… (cut)";
+
+/// `text` in at most `room` characters, and whether it had to be cut. A code fence that is open at
+/// the end is closed, so that what follows is no part of it.
+pub(super) fn to(text: &str, room: usize) -> (String, bool) {
+    let closed = close(text);
+    if closed.chars().count() <= room {
+        return (closed, false);
+    }
+    let mut keep = room.saturating_sub(NOTE.chars().count());
+    loop {
+        let mut short = close(whole_letters(text, keep).trim_end());
+        if keep == 0 || short.chars().count() + NOTE.chars().count() <= room {
+            short.push_str(NOTE);
+            return (short, true);
+        }
+        // The fence's closing took more than there is.
+        keep = keep.saturating_sub(8);
+    }
+}
+
+/// The first `count` characters, fewer when the cut would split what is seen as one letter.
+fn whole_letters(text: &str, count: usize) -> &str {
+    let letters: Vec<(usize, char)> = text.char_indices().take(count + 1).collect();
+    if letters.len() <= count {
+        return text;
+    }
+    let mut end = count;
+    while end > 0 && belongs_together(letters[end - 1].1, letters[end].1) {
+        end -= 1;
+    }
+    &text[..letters[end].0]
+}
+
+/// Whether two characters in a row may be parts of one letter: combining marks, joined emoji,
+/// variants, skin tones, flags.
+fn belongs_together(one: char, next: char) -> bool {
+    let extends = matches!(next, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
+        | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{fe20}'..='\u{fe2f}'
+        | '\u{200c}' | '\u{200d}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}');
+    let flag = |letter: char| matches!(letter, '\u{1f1e6}'..='\u{1f1ff}');
+    extends || one == '\u{200d}' || flag(one) && flag(next)
+}
+
+/// The text, with its last code fence closed.
+fn close(text: &str) -> String {
+    let mut open: Option<&str> = None;
+    for line in text.lines() {
+        let fence = fence(line);
+        match (open, fence) {
+            (None, Some((marks, _))) => open = Some(marks),
+            (Some(begun), Some((marks, rest)))
+                if marks.starts_with(begun) && rest.trim().is_empty() =>
+            {
+                open = None;
+            }
+            _ => (),
+        }
+    }
+    match open {
+        Some(marks) => format!("{text}\n{marks}"),
+        None => text.to_owned(),
+    }
+}
+
+/// The marks that begin or end a code fence on this line, and what follows them.
+fn fence(line: &str) -> Option<(&str, &str)> {
+    let text = line.trim_start_matches(' ');
+    if line.len() - text.len() > 3 {
+        return None;
+    }
+    let mark = text.chars().next().filter(|c| matches!(c, '`' | '~'))?;
+    let rest = text.trim_start_matches(mark);
+    let marks = &text[..text.len() - rest.len()];
+    (marks.len() >= 3 && !(mark == '`' && rest.contains('`'))).then_some((marks, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_text_stays_and_its_fence_is_closed() {
+        let cases = [
+            ("a", "a"),
+            ("```\ncode", "```\ncode\n```"),
+            ("```rust\ncode\n```", "```rust\ncode\n```"),
+            ("~~~~\ncode\n~~~", "~~~~\ncode\n~~~\n~~~~"),
+            ("a ``` b", "a ``` b"),
+            ("```a``` b", "```a``` b"),
+            ("    ```\ncode", "    ```\ncode"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(to(text, 100), (expected.to_owned(), false), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_cut_never_splits_what_is_seen_as_one_letter() {
+        let family = "👩‍👩‍👧";
+        let flags = "🇩🇪🇫🇷";
+        for text in [family.repeat(50), flags.repeat(50), "e\u{301}".repeat(50), "👍🏽".repeat(50)]
+        {
+            for room in 20..60 {
+                let (short, cut) = to(&text, room);
+                assert!(cut && short.chars().count() <= room, "{short}");
+                let kept = short.strip_suffix(NOTE).expect("the note");
+                assert!(!kept.ends_with('\u{200d}'), "{kept:?}");
+                assert!(!kept.ends_with('e'), "{kept:?}");
+                assert!(text.starts_with(kept), "{kept:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_inside_a_fence_closes_it() {
+        let text = format!("log:\n```\n{}", "line of the log\n".repeat(100));
+        for room in 40..80 {
+            let (short, cut) = to(&text, room);
+            assert!(cut && short.chars().count() <= room, "{room}: {short}");
+            assert_eq!(short.matches("```").count(), 2, "{room}: {short}");
+        }
+    }
+}

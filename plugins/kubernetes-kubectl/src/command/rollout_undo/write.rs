@@ -1,0 +1,181 @@
+//! The write of a rollback, and what to do when its answer is not a plain yes.
+//!
+//! The target was chosen before and never changes here. Each try holds only for the version of the
+//! Deployment that was looked at; between two tries stands a look.
+
+use super::{DryRun, Undo, revision_of, template_of, uid_of};
+use crate::undo::history::Chosen;
+use crate::undo::{mark, patch, template};
+use crate::{Outputs, wording};
+use bowline_sdk::kubernetes::{PatchKind, WriteOptions, plainly};
+use bowline_sdk::{ConnectError, Failure, Reason, log, retry};
+use serde_json::Value;
+use std::time::Duration;
+
+/// The most writes. During a rollout the status changes several times a second, and each change
+/// is a new version.
+const WRITES_MAX: u32 = 6;
+
+/// What the answer to a write means.
+enum Verdict {
+    /// Somebody was faster: the object is another version now.
+    Conflict,
+    /// Nobody knows whether it took effect.
+    InDoubt,
+    /// It was refused for good.
+    Refused,
+}
+
+/// What a look after a failed write shows.
+enum Found {
+    /// The write took effect.
+    Done,
+    /// All that matters is as it was: the same write again.
+    Unchanged(Value),
+}
+
+/// Brings `before` to `chosen`.
+pub(super) fn write(undo: &Undo<'_>, before: Value, chosen: &Chosen) -> Result<Outputs, Failure> {
+    let mark = mark::write(&undo.key, &undo.ctx.run_id(), revision_of(&before), chosen);
+    let mut seen = before.clone();
+    let mut writes = 0;
+    loop {
+        writes += 1;
+        let error = match send(undo, &seen, chosen, &mark) {
+            Ok(()) => return Ok(done(undo, &before, chosen)),
+            Err(error) => error,
+        };
+        let verdict = judge(&error);
+        if matches!(verdict, Verdict::Refused) {
+            return Err(refused(undo, error));
+        }
+        log::warn!("looking at the deployment again: {}", wording::said(&error));
+        match look(undo, &before, chosen, &error, &verdict)? {
+            Found::Done => return Ok(done(undo, &before, chosen)),
+            Found::Unchanged(_) if writes >= WRITES_MAX => return Err(refused(undo, error)),
+            Found::Unchanged(now) if is_own_fault(&error, &seen, &now) => {
+                return Err(refused(undo, error));
+            }
+            Found::Unchanged(now) => seen = now,
+        }
+        // Different for each try; the status settles meanwhile.
+        undo.ctx.sleep(Duration::from_millis(150 * u64::from(writes)));
+    }
+}
+
+fn version_of(deployment: &Value) -> Option<String> {
+    deployment["metadata"]["resourceVersion"].as_str().map(str::to_owned)
+}
+
+fn send(undo: &Undo<'_>, seen: &Value, chosen: &Chosen, mark: &str) -> Result<(), ConnectError> {
+    let patch = patch::patch(seen, chosen, mark);
+    let options = WriteOptions {
+        dry_run: undo.dry_run == DryRun::Server,
+        if_version: version_of(seen),
+        if_uid: uid_of(seen),
+        ..plainly()
+    };
+    let send = || undo.cluster.patch(&undo.target, PatchKind::JsonPatch, &patch, &options);
+    retry::write(undo.ctx, send).map(drop)
+}
+
+fn judge(error: &ConnectError) -> Verdict {
+    let remote = error.reason == Reason::Remote;
+    match error.status {
+        _ if error.in_doubt => Verdict::InDoubt,
+        _ if error.code == "kubernetes.conflict" => Verdict::Conflict,
+        Some(409) if remote => Verdict::Conflict,
+        // A condition that did not hold comes as a bare 422 from some servers.
+        Some(422) if remote && !has_causes(error) => Verdict::Conflict,
+        Some(500..) if remote => Verdict::InDoubt,
+        _ => Verdict::Refused,
+    }
+}
+
+fn has_causes(error: &ConnectError) -> bool {
+    let answer = error.answer();
+    !answer["details"]["causes"].is_null() || answer["reason"] == "Invalid"
+}
+
+/// A bare 422 although the version was right: the patch itself was refused.
+fn is_own_fault(error: &ConnectError, seen: &Value, now: &Value) -> bool {
+    error.status == Some(422)
+        && error.code != "kubernetes.conflict"
+        && version_of(seen) == version_of(now)
+}
+
+/// Looks at the Deployment and compares: with the target, then with what it was before.
+fn look(
+    undo: &Undo<'_>,
+    before: &Value,
+    chosen: &Chosen,
+    error: &ConnectError,
+    verdict: &Verdict,
+) -> Result<Found, Failure> {
+    let now = match retry::read(undo.ctx, || undo.cluster.get(&undo.target)) {
+        Ok(now) => now,
+        Err(blind) if matches!(verdict, Verdict::InDoubt) && undo.dry_run == DryRun::None => {
+            return Err(unknown(undo, chosen, error, &blind));
+        }
+        Err(blind) => return Err(wording::first_look(blind, &undo.remedy)),
+    };
+    if uid_of(&now) != uid_of(before) {
+        let message = format!(
+            "deployment {} was deleted and made anew meanwhile; it is left as it is",
+            undo.name
+        );
+        return Err(Failure::permanent("conflict", message));
+    }
+    let marked = mark::find(&now, &undo.key).is_some();
+    if marked || template::same(template_of(&now), &chosen.template) {
+        return Ok(Found::Done);
+    }
+    undo.refuse_paused(&now)?;
+    if template::same(template_of(&now), template_of(before)) {
+        return Ok(Found::Unchanged(now));
+    }
+    Err(Failure::permanent(
+        "conflict",
+        format!(
+            "deployment {} was changed by someone else meanwhile ({}); it is left as it is, look at \
+             it and run the step again if it is still needed",
+            undo.name,
+            template::images_in_words(template_of(&now))
+        ),
+    ))
+}
+
+fn done(undo: &Undo<'_>, before: &Value, chosen: &Chosen) -> Outputs {
+    let suffix = if undo.dry_run == DryRun::Server { " (server dry run)" } else { "" };
+    let message = format!("deployment.apps/{} rolled back{suffix}", undo.name);
+    undo.outputs(undo.dry_run == DryRun::None, before, chosen, message)
+}
+
+fn refused(undo: &Undo<'_>, error: ConnectError) -> Failure {
+    let doing = format!("failed restoring revision {}", undo.wanted);
+    wording::later(error, &doing, &undo.remedy)
+}
+
+/// The answer was lost, and so is the sight of the Deployment.
+fn unknown(
+    undo: &Undo<'_>,
+    chosen: &Chosen,
+    error: &ConnectError,
+    blind: &ConnectError,
+) -> Failure {
+    Failure::permanent(
+        "ambiguous",
+        format!(
+            "nobody can tell whether deployment {} was rolled back to revision {}: the write got no \
+             answer ({}), and looking failed ({}). Look at its annotation `{}`; another attempt in \
+             this run is safe, since it looks first",
+            undo.name,
+            chosen.revision,
+            wording::said(error),
+            wording::said(blind),
+            mark::ANNOTATION
+        ),
+    )
+    .with_detail("inDoubt", true)
+    .with_detail("toRevision", chosen.revision)
+}

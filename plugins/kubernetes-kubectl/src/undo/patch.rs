@@ -1,0 +1,95 @@
+//! The one write of a rollback: the whole template and the whole annotations, as kubectl sends
+//! them, in two JSON-Patch operations.
+//!
+//! `add` instead of kubectl's `replace`: the same effect, and it works on a Deployment that has no
+//! annotations yet. Replicas, strategy and selector are not touched.
+
+use super::{history::Chosen, mark};
+use serde_json::{Map, Value};
+
+/// Annotations that belong to the Deployment and not to a revision of it.
+const OF_THE_DEPLOYMENT: &[&str] = &[
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deployment.kubernetes.io/revision",
+    "deployment.kubernetes.io/revision-history",
+    "deployment.kubernetes.io/desired-replicas",
+    "deployment.kubernetes.io/max-replicas",
+    "deprecated.deployment.rollback.to",
+];
+
+/// The patch that brings `deployment` to `chosen`, with this step's mark in it.
+#[must_use]
+pub fn patch(deployment: &Value, chosen: &Chosen, mark: &str) -> Value {
+    let mut annotations = annotations(deployment, chosen);
+    annotations.insert(mark::ANNOTATION.to_owned(), mark.into());
+    let add = |path: &str, value: Value| {
+        let mut operation = Map::new();
+        operation.insert("op".to_owned(), "add".into());
+        operation.insert("path".to_owned(), path.into());
+        operation.insert("value".to_owned(), value);
+        Value::Object(operation)
+    };
+    Value::Array(vec![
+        add("/spec/template", chosen.template.clone()),
+        add("/metadata/annotations", Value::Object(annotations)),
+    ])
+}
+
+/// The Deployment's own annotations, and everything else as of the revision.
+fn annotations(deployment: &Value, chosen: &Chosen) -> Map<String, Value> {
+    let own = |name: &str| OF_THE_DEPLOYMENT.contains(&name);
+    let mut annotations = Map::new();
+    let mut take = |from: Option<&Map<String, Value>>, wanted: bool| {
+        for (name, value) in from.into_iter().flatten().filter(|(name, _)| own(name) == wanted) {
+            annotations.insert(name.clone(), value.clone());
+        }
+    };
+    take(deployment["metadata"]["annotations"].as_object(), true);
+    take(Some(&chosen.annotations), false);
+    annotations
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn annotations_come_from_both_sides() {
+        let deployment = json!({"metadata": {"annotations": {
+            "deployment.kubernetes.io/revision": "3",
+            "kubectl.kubernetes.io/last-applied-configuration": "{}",
+            "team": "lost, as with kubectl",
+        }}});
+        let chosen = Chosen {
+            name: "web-a".into(),
+            revision: 2,
+            template: json!({"spec": {}}),
+            annotations: json!({
+                "deployment.kubernetes.io/revision": "2",
+                "deployment.kubernetes.io/desired-replicas": "3",
+                "kubernetes.io/change-cause": "a good release",
+                "bowline/undo": "of an earlier run",
+            })
+            .as_object()
+            .cloned()
+            .expect("an object"),
+            ambiguous: false,
+        };
+
+        let patch = patch(&deployment, &chosen, "ours");
+
+        assert_eq!(
+            patch,
+            json!([
+                {"op": "add", "path": "/spec/template", "value": {"spec": {}}},
+                {"op": "add", "path": "/metadata/annotations", "value": {
+                    "deployment.kubernetes.io/revision": "3",
+                    "kubectl.kubernetes.io/last-applied-configuration": "{}",
+                    "kubernetes.io/change-cause": "a good release",
+                    "bowline/undo": "ours",
+                }},
+            ])
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! What a person should know about a rollback although it is done.
+
+use super::{annotation, history};
+use serde_json::Value;
+
+/// Kubectl's warning for what `kubectl apply` manages, and ours for what another tool manages and
+/// may soon bring the bad version back.
+#[must_use]
+pub fn managers(deployment: &Value) -> Vec<String> {
+    let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
+    let mut found = Vec::new();
+    if annotation(deployment, "kubectl.kubernetes.io/last-applied-configuration").is_some() {
+        found.push(format!(
+            "Warning: resource deployments/{name} was previously managed with 'kubectl apply'. \
+             Rolling back will not update the kubectl.kubernetes.io/last-applied-configuration \
+             annotation, which may cause unexpected behavior on future 'kubectl apply' operations. \
+             Consider using 'kubectl apply' with your previous configuration file instead."
+        ));
+    }
+    let label = |name: &str| deployment["metadata"]["labels"][name].as_str();
+    let helm = label("app.kubernetes.io/managed-by") == Some("Helm")
+        || annotation(deployment, "meta.helm.sh/release-name").is_some();
+    let argo = label("argocd.argoproj.io/instance").is_some()
+        || annotation(deployment, "argocd.argoproj.io/tracking-id").is_some();
+    let flux = label("kustomize.toolkit.fluxcd.io/name").is_some()
+        || label("helm.toolkit.fluxcd.io/name").is_some();
+    for (managed, tool, when) in
+        [(helm, "Helm", "upgrade"), (argo, "Argo CD", "sync"), (flux, "Flux", "reconciliation")]
+    {
+        if managed {
+            found.push(format!(
+                "deployment {name} is managed by {tool}: its next {when} may bring the version back \
+                 that is being left now, so change it there too"
+            ));
+        }
+    }
+    found
+}
+
+/// Names other Deployments' ReplicaSets that carry this one's labels: their selectors overlap.
+#[must_use]
+pub fn overlap(deployment: &Value, sets: &[Value]) -> Option<String> {
+    let uid = deployment["metadata"]["uid"].as_str();
+    let foreign: Vec<&str> = sets
+        .iter()
+        .filter(|set| history::controller(set).is_some_and(|owner| Some(owner) != uid))
+        .filter_map(|set| set["metadata"]["name"].as_str())
+        .take(5)
+        .collect();
+    (!foreign.is_empty()).then(|| {
+        let foreign = foreign.join(", ");
+        format!("other owners' replica sets have the same labels and were left out: {foreign}")
+    })
+}
+
+/// Whether the last rollout of the Deployment has not come to its end.
+#[must_use]
+pub fn in_progress(deployment: &Value) -> bool {
+    let status = |name: &str| deployment["status"][name].as_i64().unwrap_or_default();
+    let wanted = deployment["spec"]["replicas"].as_i64().unwrap_or(1);
+    let generation = deployment["metadata"]["generation"].as_i64();
+    generation.is_some_and(|generation| generation > status("observedGeneration"))
+        || status("updatedReplicas") < wanted
+        || status("availableReplicas") < wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_manager_is_named() {
+        let cases = [
+            (json!({}), vec![]),
+            (
+                json!({"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}),
+                vec!["kubectl apply"],
+            ),
+            (json!({"labels": {"app.kubernetes.io/managed-by": "Helm"}}), vec!["Helm"]),
+            (json!({"annotations": {"argocd.argoproj.io/tracking-id": "x"}}), vec!["Argo CD"]),
+            (
+                json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "x", "helm.toolkit.fluxcd.io/name": "y"}}),
+                vec!["Flux"],
+            ),
+        ];
+        for (metadata, expected) in cases {
+            let found = managers(&json!({"metadata": metadata}));
+            assert_eq!(found.len(), expected.len(), "{metadata}: {found:?}");
+            for (text, name) in found.iter().zip(expected) {
+                assert!(text.contains(name), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_rollout_on_its_way_is_noticed() {
+        let cases =
+            [(3, 3, 3, 3, false), (4, 3, 3, 3, true), (3, 3, 1, 3, true), (3, 3, 3, 2, true)];
+        for (generation, observed, updated, available, expected) in cases {
+            let deployment = json!({
+                "metadata": {"generation": generation},
+                "spec": {"replicas": 3},
+                "status": {"observedGeneration": observed, "updatedReplicas": updated,
+                    "availableReplicas": available},
+            });
+            assert_eq!(in_progress(&deployment), expected, "{deployment}");
+        }
+    }
+}
