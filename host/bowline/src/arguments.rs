@@ -1,0 +1,261 @@
+//! What can be written behind `bowline`.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold());
+
+/// Runs incident runbooks, each step in a sandbox that never holds a key.
+#[derive(Debug, Parser)]
+#[command(name = "bowline", version, styles = STYLES, arg_required_else_help = true)]
+#[command(after_help = "Try it without a cluster or an account:\n  \
+    bowline run workflows/datadog-k8s-rollback.yaml --drill -p public_id=117\n\n\
+    Exit codes: 0 success, 1 a step failed, 2 wrong input (nothing was started), \
+    3 waits for a person, 4 denied, 130 cancelled.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) look: LookArguments,
+    /// Tell more about what the host does, on stderr (twice: even more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LookArguments {
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
+    pub(crate) color: When,
+    /// Draw with ASCII only
+    #[arg(long, global = true)]
+    pub(crate) ascii: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a workflow and follow it to its end
+    Run(RunArguments),
+    /// Find mistakes in workflow files, without running anything
+    Check(CheckArguments),
+    /// Draw which step waits for which
+    Graph(GraphArguments),
+    /// Look at past and present runs
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Look at connections; never prints a credential
+    #[command(subcommand)]
+    Connection(ConnectionCommand),
+    /// Look at the steps' plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Practise on simulated services
+    #[command(subcommand)]
+    Drill(DrillCommand),
+    /// Print the JSON Schema of workflow files, for editors
+    Schema(SchemaArguments),
+    /// Print a completion script for a shell
+    Completions { shell: Shell },
+}
+
+/// Where settings come from.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArguments {
+    /// The operator's settings [default: $BOWLINE_CONFIG, else bowline.yaml beside the workflow
+    /// or here, else $XDG_CONFIG_HOME/bowline/bowline.yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The workflow file
+    pub(crate) workflow: PathBuf,
+    /// A parameter; a text unless the workflow declares another type
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub(crate) parameters: Vec<String>,
+    /// A YAML or JSON file with parameters; -p goes before it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) params_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+    /// Practise: a simulated cluster and a simulated Datadog instead of the real ones
+    #[arg(long)]
+    pub(crate) drill: bool,
+    /// Print events as JSON, one per line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Ask nothing, take every question as answered with yes
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Workflow files
+    #[arg(required = true)]
+    pub(crate) workflows: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+    /// Print findings as JSON, one per line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Which findings make the check fail besides errors
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(crate) deny: Option<Deny>,
+    /// Only warn about steps whose plugin is not there
+    #[arg(long)]
+    pub(crate) allow_missing_plugins: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Deny {
+    Warnings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GraphArguments {
+    /// The workflow file
+    pub(crate) workflow: PathBuf,
+    /// The form of the drawing
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub(crate) format: GraphFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    Text,
+    Mermaid,
+    Dot,
+    Svg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArguments {
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List runs, newest first
+    List {
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// How many
+        #[arg(short = 'n', long, default_value_t = 50, value_name = "COUNT")]
+        limit: usize,
+        /// Print JSON, one run per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one run: its steps, what they did outside, how it ended
+    Show {
+        /// The run, the beginning of its name, or @latest
+        run: String,
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// Print its events as JSON, one per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what the steps of a run wrote
+    Logs {
+        /// The run, the beginning of its name, or @latest
+        run: String,
+        /// Only this step
+        step: Option<String>,
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// Print JSON, one line of the log per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask a run that goes on in another process to stop
+    Cancel {
+        /// The run, the beginning of its name, or @latest
+        run: String,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConnectionCommand {
+    /// List what is set
+    List {
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// Print JSON, one connection per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try a connection with one cheap request
+    Check {
+        /// TYPE/NAME, for example kubernetes/prod; a NAME alone if there is only one
+        name: String,
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// List the plugins there are
+    List {
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// Print JSON, one plugin per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a plugin takes, gives, and asks for
+    Inspect {
+        /// A .wasm file, or a name from `plugin list`
+        plugin: String,
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// Print the manifest as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Whether a file is a plugin that this host can run
+    Check {
+        /// .wasm files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Print JSON, one file per line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DrillCommand {
+    /// Keep the practice cluster and the practice Datadog running for other processes
+    Serve {
+        /// Where to write settings that point --config at them
+        #[arg(long, value_name = "FILE")]
+        config_out: PathBuf,
+        /// The address to listen on
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+        listen: IpAddr,
+    },
+}

@@ -1,0 +1,11 @@
+//! One file per command. A command reads its arguments, calls the rooms below, and prints.
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod connection;
+pub(crate) mod drill;
+pub(crate) mod graph;
+pub(crate) mod plugin;
+pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod schema;

@@ -1,0 +1,70 @@
+//! `bowline drill serve`, and the practice services for `run --drill`.
+
+use crate::arguments::DrillCommand;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::signals;
+use anyhow::Context as _;
+use connections::Settings;
+use drill::{Drill, Options};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+pub(crate) async fn run(command: &DrillCommand, output: &Output) -> anyhow::Result<Exit> {
+    let DrillCommand::Serve { config_out, listen } = command;
+    let drill = Drill::start(Options { listen: *listen, ..Options::default() }).await?;
+    write_settings(config_out, &settings_text(&drill))?;
+    output.line(&format!(
+        "ready: practice cluster {} and practice Datadog {}; use --config {}",
+        drill.cluster().url,
+        drill.datadog().url,
+        config_out.display()
+    ));
+    signals::interrupted().await;
+    Ok(Exit::Success)
+}
+
+/// Settings that lead every Kubernetes and Datadog connection, whatever its name, to the
+/// practice services. The keys in them are good for nothing else.
+pub(crate) fn settings_text(drill: &Drill) -> String {
+    let (cluster, datadog) = (drill.cluster(), drill.datadog());
+    let connections = json!({
+        "kubernetes": {"*": {
+            "server": cluster.url,
+            "certificateAuthority": cluster.ca_pem,
+            "token": {"value": cluster.token},
+        }},
+        "datadog": {"*": {
+            "baseUrl": datadog.url,
+            "certificateAuthority": datadog.ca_pem,
+            "apiKey": {"value": datadog.api_key},
+            "applicationKey": {"value": datadog.application_key},
+        }},
+    });
+    let mut text = String::from(
+        "# Written by `bowline drill serve`: practice services on this machine, good until it ends.\n",
+    );
+    // JSON is YAML, and nothing in it needs YAML's own forms.
+    let _ = writeln!(text, "connections: {connections:#}");
+    text
+}
+
+/// The operator's settings with the practice services in the place of all connections.
+pub(crate) fn practise(settings: Settings, drill: &Drill) -> anyhow::Result<Settings> {
+    let practice = Settings::parse(&settings_text(drill), Path::new("drill"))?;
+    let connections: BTreeMap<_, _> = practice.connections;
+    Ok(Settings { connections, ..settings })
+}
+
+/// Only for this user: the file holds keys, if only practice ones.
+fn write_settings(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("can't write the settings to `{}`", path.display()))
+}

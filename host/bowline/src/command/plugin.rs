@@ -1,0 +1,222 @@
+//! `bowline plugin list|inspect|check`: what plugins there are and what they ask for. Nothing of
+//! a plugin is run for it.
+
+use crate::arguments::PluginCommand;
+use crate::exit::Exit;
+use crate::output::{Output, visible};
+use crate::wiring;
+use anyhow::bail;
+use connections::{Connections, Settings};
+use sandbox::{Artifact, Catalog, Entry, Limits, Origin};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(crate) fn run(command: &PluginCommand, output: &Output) -> anyhow::Result<Exit> {
+    match command {
+        PluginCommand::List { config, json } => {
+            let catalog = wiring::catalog(&wiring::settings(config, None)?)?;
+            list(&catalog, *json, output);
+            Ok(Exit::Success)
+        }
+        PluginCommand::Inspect { plugin, config, json } => {
+            let catalog = wiring::catalog(&wiring::settings(config, None)?)?;
+            inspect(&find(&catalog, plugin)?, *json, output)
+        }
+        PluginCommand::Check { files, json } => check(files, *json, output),
+    }
+}
+
+fn list(catalog: &Catalog, as_json: bool, output: &Output) {
+    for entry in catalog.entries() {
+        let origin = origin(&entry.origin);
+        match &entry.artifact {
+            Ok(artifact) if as_json => output.line(
+                &json!({
+                    "name": artifact.manifest.name,
+                    "version": artifact.manifest.version,
+                    "summary": artifact.manifest.summary,
+                    "digest": artifact.digest,
+                    "origin": origin,
+                })
+                .to_string(),
+            ),
+            Ok(artifact) => output.line(&format!(
+                "{:32} {:8} {}  [{}]",
+                artifact.manifest.name,
+                visible(&artifact.manifest.version),
+                visible(&artifact.manifest.summary),
+                visible(&origin)
+            )),
+            Err(error) if as_json => output.line(
+                &json!({"name": entry.name, "origin": origin, "code": error.code, "problem": error.message})
+                    .to_string(),
+            ),
+            Err(error) => output.error(&format!("`{origin}` was refused: {error}")),
+        }
+    }
+}
+
+/// A plugin of this name, or the file at this path.
+fn find(catalog: &Catalog, plugin: &str) -> anyhow::Result<Entry> {
+    let path = Path::new(plugin);
+    if path.components().count() > 1 || path.extension().is_some() || path.exists() {
+        return Ok(Entry::of_file(path));
+    }
+    match catalog.entries().find(|entry| entry.name == plugin) {
+        Some(entry) => Ok(entry.clone()),
+        None => bail!(
+            "no plugin is called `{}` and there is no such file; `bowline plugin list` shows \
+             those that there are",
+            plugin.escape_debug()
+        ),
+    }
+}
+
+fn inspect(entry: &Entry, as_json: bool, output: &Output) -> anyhow::Result<Exit> {
+    let artifact = match &entry.artifact {
+        Ok(artifact) => artifact,
+        Err(error) => {
+            output.error(&format!("`{}` is no plugin: {error}", origin(&entry.origin)));
+            return Ok(Exit::Usage);
+        }
+    };
+    if as_json {
+        let mut value = serde_json::to_value(&artifact.manifest)?;
+        value["digest"] = json!(artifact.digest);
+        value["imports"] = json!(artifact.imports);
+        output.line(&value.to_string());
+    } else {
+        output.text(&page(artifact, &origin(&entry.origin)));
+    }
+    Ok(Exit::Success)
+}
+
+/// The permission screen: the same for author, reviewer and operator.
+fn page(artifact: &Artifact, origin: &str) -> String {
+    let manifest = &artifact.manifest;
+    let mut text = String::new();
+    let mut line = |indent: usize, words: &str| {
+        for words in visible(words).lines() {
+            let _ = writeln!(text, "{:indent$}{words}", "");
+        }
+    };
+    line(0, &format!("{} {}", manifest.name, manifest.version));
+    line(2, &manifest.summary);
+    line(2, &artifact.digest);
+    line(2, &format!("from {origin}"));
+    line(0, "");
+    line(0, "asks for");
+    if manifest.connections.is_empty() {
+        line(2, "nothing: it computes");
+    }
+    for (slot, need) in &manifest.connections {
+        let optional = if need.optional { ", optional" } else { "" };
+        line(2, &format!("{slot}: a {} connection{optional}", need.kind));
+        line(4, &need.reason);
+        for rule in &need.allow {
+            line(4, &format!("- {rule}"));
+        }
+    }
+    line(0, "does not get");
+    line(2, "credentials, files, environment, sockets, other connections");
+    line(0, "gets anyway");
+    line(2, "clock, random numbers, a log of at most 2,000 lines");
+    for (title, schema) in [("takes", &manifest.inputs), ("gives", &manifest.outputs)] {
+        line(0, title);
+        let members = members(schema);
+        if members.is_empty() {
+            line(2, "nothing");
+        }
+        for member in members {
+            line(2, &member);
+        }
+    }
+    if let Some(description) = &manifest.description {
+        line(0, "");
+        line(0, description);
+    }
+    text
+}
+
+/// One line for each member of an object's schema.
+fn members(schema: &Value) -> Vec<String> {
+    let required: Vec<&str> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let properties = schema["properties"].as_object();
+    properties
+        .into_iter()
+        .flatten()
+        .map(|(name, schema)| {
+            let mut line = name.clone();
+            let kind = match &schema["type"] {
+                Value::String(kind) => kind.clone(),
+                Value::Array(kinds) => {
+                    kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or ")
+                }
+                _ => String::new(),
+            };
+            if !kind.is_empty() {
+                let _ = write!(line, " ({kind})");
+            }
+            if required.contains(&name.as_str()) {
+                line.push_str(", required");
+            }
+            if let Some(default) = schema.get("default").filter(|default| !default.is_null()) {
+                let _ = write!(line, ", default {default}");
+            }
+            if let Some(description) = schema["description"].as_str() {
+                let first = description.lines().next().unwrap_or_default();
+                let _ = write!(line, ": {first}");
+            }
+            line
+        })
+        .collect()
+}
+
+/// Examines, compiles and links each file, the way `run` would.
+fn check(files: &[PathBuf], as_json: bool, output: &Output) -> anyhow::Result<Exit> {
+    let connections = Arc::new(Connections::new(Settings::default())?);
+    let (sandbox, _warning) = wiring::sandbox(connections, Limits::default())?;
+    let mut exit = Exit::Success;
+    for file in files {
+        let entry = Entry::of_file(file);
+        let shown = file.display().to_string();
+        let checked = entry.artifact.clone().and_then(|artifact| {
+            sandbox.try_out(&entry)?;
+            Ok(artifact)
+        });
+        match checked {
+            Ok(artifact) if as_json => output.line(
+                &json!({"file": shown, "ok": true, "name": artifact.manifest.name, "digest": artifact.digest})
+                    .to_string(),
+            ),
+            Ok(artifact) => output.line(&format!(
+                "{}: good, {} {}",
+                visible(&shown),
+                artifact.manifest.name,
+                visible(&artifact.manifest.version)
+            )),
+            Err(error) => {
+                exit = Exit::Usage;
+                if as_json {
+                    output.line(
+                        &json!({"file": shown, "ok": false, "code": error.code, "message": error.message})
+                            .to_string(),
+                    );
+                } else {
+                    output.error(&format!("`{shown}` is refused: {error}"));
+                }
+            }
+        }
+    }
+    Ok(exit)
+}
+
+fn origin(origin: &Origin) -> String {
+    match origin {
+        Origin::BuiltIn => "inside bowline".to_owned(),
+        Origin::File(path) => path.display().to_string(),
+    }
+}

@@ -1,0 +1,179 @@
+//! `bowline run WORKFLOW`: everything that can be wrong is found before anything is touched, then
+//! the run is driven and shown.
+
+use super::check::check_file;
+use super::drill::practise;
+use crate::arguments::RunArguments;
+use crate::exit::Exit;
+use crate::live::{Form, follow};
+use crate::output::{Output, visible};
+use crate::tap::Tap;
+use crate::{signals, wiring};
+use anyhow::{Context as _, bail};
+use connections::{Connections, Settings};
+use drill::{Drill, Options};
+use journal::{Journal, RunId};
+use sandbox::{Reference, Sandbox, artifact};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use views::RunView;
+use workflow::{CheckOptions, Plan, SourceFile, Workflow};
+
+pub(crate) async fn run(arguments: RunArguments, output: &Output) -> anyhow::Result<Exit> {
+    let mut settings = wiring::settings(&arguments.config, Some(&arguments.workflow))?;
+    let drill = match arguments.drill {
+        true => Some(Drill::start(Options::default()).await?),
+        false => None,
+    };
+    if let Some(drill) = &drill {
+        settings = practise(settings, drill)?;
+    }
+    let Some(prepared) = prepare(&arguments, settings, output).await? else {
+        return Ok(Exit::Usage);
+    };
+    let before = drill.as_ref().map(Drill::picture);
+    let view = execute(prepared, &arguments, output).await?;
+    if !arguments.json {
+        output.text(&views::text::summary(&view, &output.look()));
+        if let (Some(drill), Some(before)) = (&drill, before) {
+            let changes = drill.picture().changes_since(&before);
+            output.line("\nwhat this changed on the practice services:");
+            for change in &changes {
+                output.line(&format!("  {}", visible(change)));
+            }
+            if changes.is_empty() {
+                output.line("  nothing");
+            }
+        }
+    }
+    Ok(Exit::of_run(&view))
+}
+
+/// Everything that a run needs, checked.
+struct Prepared {
+    plan: Plan,
+    sandbox: Sandbox,
+    journal: Arc<dyn Journal>,
+}
+
+/// Checks it all. None when the workflow's findings, which were shown, forbid a run.
+async fn prepare(
+    arguments: &RunArguments,
+    settings: Settings,
+    output: &Output,
+) -> anyhow::Result<Option<Prepared>> {
+    let path = &arguments.workflow;
+    let source = wiring::read_workflow(path)?;
+    let checked =
+        check_file(&source, path, &settings, Some(&settings), CheckOptions::default())?;
+    output.diagnostics(&checked.diagnostics, &source);
+    let Some(workflow) = checked.workflow else {
+        output.error(&format!("`{}` can't be run; nothing was started", path.display()));
+        return Ok(None);
+    };
+    let plan = plan(&workflow, &source, arguments)?;
+    let mut catalog = wiring::catalog(&settings)?;
+    let images = plan.steps.iter().filter_map(|step| step.image.as_deref());
+    catalog.resolve(images, path.parent().unwrap_or(Path::new("")));
+    let limits = wiring::limits(&settings);
+    let journal = wiring::journal(&settings)?;
+    let connections = Arc::new(Connections::new(settings)?);
+    for used in workflow::connections(&workflow) {
+        let reference = Reference { kind: used.kind.clone(), name: used.name.clone() };
+        connections.try_open(&reference).await.with_context(|| {
+            let at = source.position(used.span.start);
+            format!("{}:{}:{}: step `{}`", path.display(), at.line, at.column, used.step)
+        })?;
+    }
+    let (sandbox, warning) = wiring::sandbox(connections, limits)?;
+    if let Some(warning) = warning {
+        output.note(&format!("warning: {}", visible(&warning)));
+    }
+    let mut digests: Vec<String> = plan
+        .steps
+        .iter()
+        .filter_map(|step| step.plugin.as_ref())
+        .map(|plugin| plugin.digest.clone())
+        .collect();
+    digests.sort();
+    digests.dedup();
+    if let Err((digest, error)) = sandbox.prepare(&catalog, &digests) {
+        let plugins = plan.steps.iter().filter_map(|step| step.plugin.as_ref());
+        let name = plugins.clone().find(|plugin| plugin.digest == digest).map(|p| p.name.as_str());
+        bail!("the plugin `{}` can't be run: {error}; nothing was started", name.unwrap_or(&digest));
+    }
+    Ok(Some(Prepared { plan, sandbox, journal }))
+}
+
+fn plan(
+    workflow: &Workflow,
+    source: &SourceFile,
+    arguments: &RunArguments,
+) -> anyhow::Result<Plan> {
+    let mut given = match &arguments.params_file {
+        Some(path) => read_parameters(path)?,
+        None => BTreeMap::new(),
+    };
+    for text in &arguments.parameters {
+        let (name, value) = text.split_once('=').with_context(|| {
+            format!("`-p {}` is not of the form NAME=VALUE", text.escape_debug())
+        })?;
+        given.insert(name.to_owned(), Value::String(value.to_owned()));
+    }
+    let digest = artifact::digest(source.text().as_bytes());
+    workflow::plan::plan(workflow, digest, given).map_err(|errors| {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}; nothing was started", errors.join("; "))
+    })
+}
+
+fn read_parameters(path: &Path) -> anyhow::Result<BTreeMap<String, Value>> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("can't read the parameters `{shown}`"))?;
+    let read: Option<Map<String, Value>> = serde_saphyr::from_str(&text)
+        .with_context(|| format!("`{shown}` is not a mapping of names to values"))?;
+    Ok(read.unwrap_or_default().into_iter().collect())
+}
+
+/// Starts, drives and shows the run.
+async fn execute(
+    prepared: Prepared,
+    arguments: &RunArguments,
+    output: &Output,
+) -> anyhow::Result<RunView> {
+    let Prepared { plan, sandbox, journal } = prepared;
+    let form = match arguments.json {
+        true => Form::Json,
+        false if output.is_live() => Form::Tree,
+        false => Form::Lines,
+    };
+    let (tap, heard) = Tap::new(journal);
+    let journal: Arc<dyn Journal> = Arc::new(tap);
+    let run = RunId::fresh();
+    let owner = wiring::owner()?;
+    let stop = CancellationToken::new();
+    let driving = async {
+        let by = wiring::user();
+        let claim =
+            scheduler::start(&run, plan, &by, arguments.drill, &*journal, &owner).await?;
+        scheduler::drive(claim, journal, Arc::new(sandbox), stop.clone()).await
+    };
+    let driving = async {
+        tokio::select! {
+            driven = driving => driven.map(|_status| ()).map_err(anyhow::Error::from),
+            () = signals::watch(&stop, output) => bail!(
+                "stopped at once; run {run} may have been in the middle of a step, \
+                 `bowline runs show {run}` tells what is known"
+            ),
+        }
+    };
+    // The listener ends when the last one who writes is gone, so nothing that was written is
+    // left unshown.
+    let (driven, view) = tokio::join!(driving, follow(heard, form, output));
+    driven?;
+    view.context("the run wrote nothing")
+}

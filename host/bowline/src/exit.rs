@@ -1,0 +1,57 @@
+//! Exit codes: a contract with scripts.
+
+use journal::RunStatus;
+use std::process::ExitCode;
+use views::RunView;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 0: what was asked for is done.
+    Success,
+    /// 1: a step or the run failed.
+    Failure,
+    /// 2: workflow, parameters, settings or usage are wrong; nothing was started.
+    Usage,
+    /// 3: the run waits for a person.
+    Waiting,
+    /// 4: a step was denied what it wanted, and nothing else failed.
+    Denied,
+    /// 130: cancelled.
+    Cancelled,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::Failure => 1,
+            Exit::Usage => 2,
+            Exit::Waiting => 3,
+            Exit::Denied => 4,
+            Exit::Cancelled => 130,
+        })
+    }
+}
+
+impl Exit {
+    /// For a run that ended like this.
+    pub(crate) fn of_run(view: &RunView) -> Self {
+        match view.status {
+            RunStatus::Success => Self::Success,
+            RunStatus::Waiting => Self::Waiting,
+            RunStatus::Cancelled => Self::Cancelled,
+            RunStatus::Failure if only_denied(view) => Self::Denied,
+            RunStatus::Failure | RunStatus::Rejected | RunStatus::Running => Self::Failure,
+        }
+    }
+}
+
+/// Whether every step that failed was denied what it wanted.
+fn only_denied(view: &RunView) -> bool {
+    let mut codes = view.steps.iter().filter_map(|step| Some(step.failure.as_ref()?.code.as_str()));
+    let denied = |code: &str| {
+        code.ends_with(".denied") || code.starts_with("denied.") || code == "connection.not-granted"
+    };
+    codes.clone().next().is_some() && codes.all(denied)
+}

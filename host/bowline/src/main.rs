@@ -1,0 +1,73 @@
+//! The program: arguments, wiring, commands. It wires and prints, and has no rules of its own.
+
+mod arguments;
+mod command;
+mod components;
+mod exit;
+mod live;
+mod output;
+mod signals;
+mod tap;
+mod wiring;
+
+use anyhow::Context as _;
+use arguments::{Arguments, Command};
+use clap::Parser as _;
+use exit::Exit;
+use output::Output;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(&arguments.look);
+    start_log(arguments.verbose);
+    let result = dispatch(arguments.command, &output);
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output.error(&format!("{error:#}"));
+            Exit::Usage.into()
+        }
+    }
+}
+
+fn dispatch(command: Command, output: &Output) -> anyhow::Result<Exit> {
+    match command {
+        Command::Check(check) => command::check::run(&check, output),
+        Command::Graph(graph) => command::graph::run(&graph, output),
+        Command::Schema(schema) => command::schema::run(&schema, output),
+        Command::Plugin(plugin) => command::plugin::run(&plugin, output),
+        Command::Completions { shell } => command::completions::run(shell, output),
+        Command::Run(run) => runtime()?.block_on(command::run::run(run, output)),
+        Command::Connection(connection) => {
+            runtime()?.block_on(command::connection::run(&connection, output))
+        }
+        Command::Runs(runs) => runtime()?.block_on(command::runs::run(&runs, output)),
+        Command::Drill(drill) => runtime()?.block_on(command::drill::run(&drill, output)),
+    }
+}
+
+/// Two threads run steps side by side; what blocks has a thread of its own.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("can't start")
+}
+
+/// The operator's log, on stderr. What an author must know is in the run's journal instead.
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => "error",
+        1 => "info",
+        _ => "debug",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(format!(
+            "error,bowline={level},sandbox={level},scheduler={level},connections={level},journal={level}"
+        )))
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+}

@@ -1,0 +1,110 @@
+//! A journal that also tells what was written, so that a run can be followed as it happens
+//! without reading it back.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use journal::{
+    Claim, Event, Journal, JournalError, Owner, Recorded, Request, RunId, RunSummary,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// A journal with someone listening. Tells only what the journal has taken.
+pub(crate) struct Tap {
+    journal: Arc<dyn Journal>,
+    told: Mutex<Told>,
+}
+
+struct Told {
+    position: u64,
+    listener: UnboundedSender<Recorded>,
+}
+
+impl Tap {
+    /// Taps the one run that is created through it. The second value hears of it.
+    pub(crate) fn new(journal: Arc<dyn Journal>) -> (Self, UnboundedReceiver<Recorded>) {
+        let (listener, heard) = unbounded_channel();
+        (Self { journal, told: Mutex::new(Told { position: 0, listener }) }, heard)
+    }
+
+    fn tell(&self, at: i64, events: Vec<Event>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in events {
+            let recorded = Recorded { position: told.position, at, event };
+            told.position += 1;
+            // Nobody listens any more: the run goes on all the same.
+            let _ = told.listener.send(recorded);
+        }
+    }
+}
+
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+#[async_trait]
+impl Journal for Tap {
+    async fn create(
+        &self,
+        run: &RunId,
+        owner: &Owner,
+        first: Event,
+    ) -> Result<Claim, JournalError> {
+        let claim = self.journal.create(run, owner, first.clone()).await?;
+        self.tell(now(), vec![first]);
+        Ok(claim)
+    }
+
+    async fn claim(
+        &self,
+        run: &RunId,
+        owner: &Owner,
+        gone: &(dyn for<'o> Fn(&'o Owner) -> bool + Send + Sync),
+    ) -> Result<Claim, JournalError> {
+        self.journal.claim(run, owner, gone).await
+    }
+
+    async fn append(&self, claim: &Claim, events: Vec<Event>) -> Result<i64, JournalError> {
+        let at = self.journal.append(claim, events.clone()).await?;
+        self.tell(at, events);
+        Ok(at)
+    }
+
+    fn queue(&self, claim: &Claim, events: Vec<Event>) {
+        self.journal.queue(claim, events.clone());
+        self.tell(now(), events);
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<(), JournalError> {
+        self.journal.release(claim).await
+    }
+
+    async fn events(
+        &self,
+        run: &RunId,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<Recorded>, JournalError> {
+        self.journal.events(run, from, most).await
+    }
+
+    async fn runs(
+        &self,
+        before: Option<&RunId>,
+        most: usize,
+    ) -> Result<Vec<RunSummary>, JournalError> {
+        self.journal.runs(before, most).await
+    }
+
+    async fn run(&self, run: &RunId) -> Result<Option<RunSummary>, JournalError> {
+        self.journal.run(run).await
+    }
+
+    async fn ask(&self, run: &RunId, request: Request) -> Result<u64, JournalError> {
+        self.journal.ask(run, request).await
+    }
+
+    async fn requests(&self, run: &RunId, after: u64) -> Result<Vec<(u64, Request)>, JournalError> {
+        self.journal.requests(run, after).await
+    }
+}
