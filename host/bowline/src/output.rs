@@ -37,11 +37,6 @@ impl Output {
         Look { width, ..self.stdout }
     }
 
-    /// How words on stderr are to look.
-    pub(crate) fn look_for_words(&self) -> Look {
-        self.stderr
-    }
-
     /// One line of data.
     pub(crate) fn line(&self, text: &str) {
         self.text(&format!("{text}\n"));

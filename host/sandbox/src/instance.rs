@@ -12,7 +12,7 @@ use effects::{Attempt, AttemptOptions, Grant, Redactor};
 use journal::{Disposition, Failure, StepRecorder};
 use scheduler::{StepInvocation, StepOutcome, StepRunner};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -146,7 +146,7 @@ impl Sandbox {
         })?;
         let limits = self.limits_for(&plugin);
         let inputs = prepare_inputs(&plugin, invocation.inputs)?;
-        let opened = self.open_connections(&plugin, &inputs).await?;
+        let opened = self.open_connections(&plugin, &inputs, &invocation.connections).await?;
         let needles = opened.values().map(|(_, opened)| Arc::clone(&opened.needles)).collect();
         let attempt = Arc::new(Attempt::new(AttemptOptions {
             stop: stop.child_token(),
@@ -176,11 +176,14 @@ impl Sandbox {
         outcome
     }
 
-    /// Reads the connections out of the inputs, at the places that the manifest names.
+    /// Reads the connections out of the inputs, at the places that the manifest names. Only those
+    /// in `written` count: the workflow's author wrote them, while a value of a parameter or an
+    /// output that merely looks like one came from somebody else.
     async fn open_connections(
         &self,
         plugin: &Plugin,
         inputs: &Value,
+        written: &BTreeSet<(String, String)>,
     ) -> Result<BTreeMap<String, (String, crate::Opened)>, Failure> {
         let mut opened = BTreeMap::new();
         for (slot, need) in &plugin.manifest.connections {
@@ -188,6 +191,9 @@ impl Sandbox {
                 inputs.pointer(pointer).and_then(Reference::from_input)
             });
             match found {
+                Some(Reference { kind, name }) if !written.contains(&(kind.clone(), name.clone())) => {
+                    return Err(forged_connection(slot));
+                }
                 Some(reference) => {
                     let id = reference.id();
                     let ready = self.connector.open(&reference, need, inputs).await?;
@@ -296,6 +302,16 @@ fn prepare_inputs(plugin: &Plugin, inputs: Value) -> Result<Value, Failure> {
         return Err(Failure::permanent("step.inputs", message));
     }
     Ok(inputs)
+}
+
+fn forged_connection(slot: &str) -> Failure {
+    Failure::permanent(
+        "denied.connection",
+        format!(
+            "what stands in the place of the connection `{slot}` came out of a parameter or an \
+             output; a connection is only granted where the workflow itself writes `!Connection`"
+        ),
+    )
 }
 
 fn missing_connection(slot: &str, need: &workflow::ConnectionNeed) -> Failure {

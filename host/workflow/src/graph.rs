@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn each_knot_is_found_once_and_by_its_shortest_way() {
-        let cases: [(Vec<Vec<usize>>, Vec<Vec<usize>>); 8] = [
+        type Steps = Vec<Vec<usize>>;
+        let cases: [(Steps, Steps); 8] = [
             (vec![vec![], vec![0], vec![0, 1]], vec![]),
             (vec![vec![0]], vec![]),
             (vec![vec![1], vec![0]], vec![vec![0, 1]]),

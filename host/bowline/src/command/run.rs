@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use views::RunView;
 use workflow::{CheckOptions, Plan, SourceFile, Workflow};
@@ -156,15 +157,18 @@ async fn execute(
     let run = RunId::fresh();
     let owner = wiring::owner()?;
     let stop = CancellationToken::new();
-    let driving = async {
+    let (drill, asked) = (arguments.drill, stop.clone());
+    let mut task = JoinSet::new();
+    let started = run.clone();
+    // A task of its own: the thread that waits here would have to be woken for each event.
+    task.spawn(async move {
         let by = wiring::user();
-        let claim =
-            scheduler::start(&run, plan, &by, arguments.drill, &*journal, &owner).await?;
-        scheduler::drive(claim, journal, Arc::new(sandbox), stop.clone()).await
-    };
+        let claim = scheduler::start(&started, plan, &by, drill, &*journal, &owner).await?;
+        scheduler::drive(claim, journal, Arc::new(sandbox), asked).await
+    });
     let driving = async {
         tokio::select! {
-            driven = driving => driven.map(|_status| ()).map_err(anyhow::Error::from),
+            Some(driven) = task.join_next() => driven?.map(|_status| ()).map_err(anyhow::Error::from),
             () = signals::watch(&stop, output) => bail!(
                 "stopped at once; run {run} may have been in the middle of a step, \
                  `bowline runs show {run}` tells what is known"
@@ -174,6 +178,7 @@ async fn execute(
     // The listener ends when the last one who writes is gone, so nothing that was written is
     // left unshown.
     let (driven, view) = tokio::join!(driving, follow(heard, form, output));
+    drop(task);
     driven?;
     view.context("the run wrote nothing")
 }

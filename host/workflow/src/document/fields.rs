@@ -222,7 +222,11 @@ impl<'f> Fields<'f> {
         let name = key.text().unwrap_or_default();
         let message = format!("{} has no effect: the language has no such key here", quote(name));
         let diagnostic = Diagnostic::new(Code::UnknownKey, key.span(), message);
-        let diagnostic = match closest(name, known.iter().copied()) {
+        let meant = self.suggestions_left.checked_sub(1).and_then(|left| {
+            self.suggestions_left = left;
+            closest(name, known.iter().copied())
+        });
+        let diagnostic = match meant {
             Some(meant) => {
                 diagnostic.helping(format!("did you mean `{meant}`?")).fixed_by(key.span(), meant)
             }

@@ -165,7 +165,9 @@ mod tests {
 
     #[test]
     fn crossings_are_counted_and_taken_out() {
-        let cases: &[(usize, usize, &[(usize, usize)], usize, usize)] = &[
+        /// Boxes above, boxes below, lines, crossings before and after.
+        type Case = (usize, usize, &'static [(usize, usize)], usize, usize);
+        let cases: &[Case] = &[
             (2, 2, &[(0, 0), (1, 1)], 0, 0),
             (2, 2, &[(0, 1), (1, 0)], 1, 0),
             (1, 3, &[(0, 2), (0, 1), (0, 0)], 0, 0),

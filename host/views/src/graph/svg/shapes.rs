@@ -3,7 +3,7 @@
 use super::super::layout::{Pixels, Point, Size};
 use std::fmt::Write;
 
-/// Length and half the width of the head of an arrow.
+/// Half the width and the length of the head of an arrow.
 const HEAD: Size = Size { width: 4.0, height: 9.0 };
 /// How far the points of an approval's hexagon stand out.
 pub(super) const POINT: Pixels = 12.0;

@@ -1,0 +1,17 @@
+//! All tests that need the program, in one binary.
+
+mod support;
+
+mod bad_input;
+mod cancel;
+mod command_line;
+mod drill;
+mod house;
+mod https;
+mod limits;
+mod malformed_plugins;
+mod published_workflows;
+mod readme;
+mod runs;
+mod transcripts;
+mod wit;

@@ -1,0 +1,3 @@
+//! What tests and benchmarks share: steps made from a few lines of text.
+
+pub mod guest;

@@ -1,0 +1,169 @@
+//! The test builder: a folder of its own, the real program, an empty home.
+
+pub(crate) mod server;
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// A place to run the program in: nothing of the machine's user reaches it.
+pub(crate) struct Place {
+    folder: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+/// What the program did.
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The program, as it was built beside this test.
+pub(crate) fn program() -> PathBuf {
+    let mut path = std::env::current_exe().expect("know this test's path");
+    path.pop();
+    if path.ends_with("deps") {
+        path.pop();
+    }
+    let path = path.join(format!("bowline{}", std::env::consts::EXE_SUFFIX));
+    assert!(path.exists(), "{} is not built; `make test` builds it", path.display());
+    path
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let folder = TempDir::new().expect("make a folder");
+        fs::create_dir(folder.path().join("home")).expect("make a home");
+        Self { folder, environment: Vec::new() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file, with the folders that lead to it.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a file has a folder")).expect("make its folder");
+        fs::write(path, content).expect("write a file");
+        self
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Copies the article's runbook here.
+    pub(crate) fn runbook(&self) -> &Self {
+        let text = fs::read(root().join("workflows/datadog-k8s-rollback.yaml")).expect("read it");
+        self.write("runbook.yaml", text)
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("USER", "tester")
+            // Compiled code is shared between tests; it is safe to lose and authenticated.
+            .env("XDG_CACHE_HOME", cache())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
+        let output = self.command(arguments).output().expect("start the program");
+        Done::from(output)
+    }
+
+    /// Everything that was written below this place, by path.
+    pub(crate) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("list a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let bytes = fs::read(&path).expect("read a file");
+                    found.push((path, bytes));
+                }
+            }
+        }
+        found
+    }
+}
+
+impl From<Output> for Done {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+        }
+    }
+}
+
+impl Done {
+    /// Fails with everything that the program said unless it ended like this.
+    #[track_caller]
+    pub(crate) fn ends(&self, code: i32) -> &Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Fails unless stderr holds each of `parts`.
+    #[track_caller]
+    pub(crate) fn says(&self, parts: &[&str]) -> &Self {
+        for part in parts {
+            assert!(self.stderr.contains(part), "`{part}` is not in:\n{}", self.stderr);
+        }
+        self
+    }
+
+    /// The lines of stdout as JSON.
+    pub(crate) fn json(&self) -> Vec<Value> {
+        let parse = |line: &str| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in `{line}`"))
+        };
+        self.stdout.lines().map(parse).collect()
+    }
+
+    /// The last line of a run as JSON.
+    pub(crate) fn finished(&self) -> Value {
+        let last = self.json().pop().unwrap_or_else(|| panic!("nothing came; {}", self.stderr));
+        assert_eq!(last["event"], "run-finished", "{last}");
+        last
+    }
+}
+
+/// A cache folder for all tests of this build.
+fn cache() -> PathBuf {
+    let mut folder = program();
+    folder.pop();
+    folder.join("test-cache")
+}
+
+/// The folder of recorded facts beside the repository. Where it is absent, tests that need it
+/// say so loudly and pass.
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
+    let path = root().join("../shared").join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("SKIPPED: {} is not there", path.display());
+    None
+}
