@@ -47,7 +47,10 @@ fn parameters_that_are_missing_unknown_or_malformed() {
     place.runbook();
     let cases: [(&[&str], &[&str]); 4] = [
         (&[], &["public_id", "-p public_id="]),
-        (&["-p", "public_id=5", "-p", "deploymnet=x"], &["deploymnet", "did you mean `deployment`"]),
+        (
+            &["-p", "public_id=5", "-p", "deploymnet=x"],
+            &["deploymnet", "did you mean `deployment`"],
+        ),
         (&["-p", "public_id"], &["NAME=VALUE"]),
         (&["--params-file", "gone.yaml"], &["gone.yaml"]),
     ];
@@ -85,7 +88,7 @@ fn bomb() -> String {
     for level in 1..40 {
         text.push_str(&format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1));
     }
-    text
+    text + "steps:\n- name: a\n  image: kubernetes-kubectl\n  spec: {args: *a39}\n"
 }
 
 #[test]

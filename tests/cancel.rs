@@ -28,7 +28,10 @@ fn cancelled(then: impl FnOnce(&Place, u32)) -> (Place, Done) {
     place
         .write("plugins/sleeper.wasm", sleeper())
         .write("bowline.yaml", "plugins: [plugins]\n")
-        .write("w.yaml", "steps:\n- {name: a, image: sleeper}\n- {name: b, image: sleeper, dependsOn: a}\n");
+        .write(
+            "w.yaml",
+            "steps:\n- {name: a, image: sleeper}\n- {name: b, image: sleeper, dependsOn: a}\n",
+        );
     let mut child = place
         .command(&["run", "w.yaml", "--json"])
         .stdout(Stdio::piped())

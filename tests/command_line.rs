@@ -29,7 +29,9 @@ fn the_plugins_inside_the_program_tell_what_they_ask_for() {
     let listed = place.run(&["plugin", "list", "--json"]);
 
     let names: Vec<Value> = listed.ends(0).json().iter().map(|p| p["name"].clone()).collect();
-    for name in ["datadog-incident-extract-id", "datadog-incident-timeline-update", "kubernetes-kubectl"] {
+    for name in
+        ["datadog-incident-extract-id", "datadog-incident-timeline-update", "kubernetes-kubectl"]
+    {
         assert!(names.contains(&name.into()), "{names:?}");
         let page = place.run(&["plugin", "inspect", name]);
         for part in ["asks for", "connection", "does not get", "takes", "gives"] {
@@ -64,7 +66,9 @@ fn connections_are_listed_without_their_credentials() {
 fn graphs_in_every_form() {
     let place = Place::new();
     place.runbook();
-    for (format, part) in [("text", "update-timeline"), ("mermaid", "flowchart"), ("dot", "digraph"), ("svg", "<svg")] {
+    for (format, part) in
+        [("text", "update-timeline"), ("mermaid", "flowchart"), ("dot", "digraph"), ("svg", "<svg")]
+    {
         let drawn = place.run(&["graph", "runbook.yaml", "--format", format]);
         assert!(drawn.ends(0).stdout.contains(part), "{format}: {}", drawn.stdout);
     }

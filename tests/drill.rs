@@ -83,13 +83,22 @@ fn served_services_are_reached_by_another_process_and_tell_what_they_got() {
     let start = settings.find('{').expect("JSON inside");
     let connections: Value = serde_json::from_str(&settings[start..]).expect("parse it");
     let url = connections["datadog"]["*"]["baseUrl"].as_str().expect("a base URL");
-    place.write("ca.pem", connections["datadog"]["*"]["certificateAuthority"].as_str().expect("a CA"));
+    place.write(
+        "ca.pem",
+        connections["datadog"]["*"]["certificateAuthority"].as_str().expect("a CA"),
+    );
     let requests = curl(&place, &["--cacert", "ca.pem", &format!("{url}/_drill/requests")]);
     let requests: Vec<Value> = serde_json::from_str(&requests).expect("a list of requests");
     let effects: Vec<String> = requests
         .iter()
         .filter(|request| request["took_effect"] == true)
-        .map(|request| format!("{} {}", request["method"].as_str().unwrap(), request["service"].as_str().unwrap()))
+        .map(|request| {
+            format!(
+                "{} {}",
+                request["method"].as_str().unwrap(),
+                request["service"].as_str().unwrap()
+            )
+        })
         .collect();
     assert_eq!(effects, ["PATCH kubernetes", "POST datadog"], "{requests:#?}");
     curl(&place, &["--cacert", "ca.pem", "-X", "POST", &format!("{url}/_drill/reset")]);

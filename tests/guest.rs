@@ -80,8 +80,10 @@ pub fn bare_component(module: &str) -> Vec<u8> {
 #[must_use]
 pub fn with_manifest(mut component: Vec<u8>, manifest: &Value) -> Vec<u8> {
     let text = manifest.to_string();
-    let section =
-        CustomSection { name: sandbox::artifact::MANIFEST_SECTION.into(), data: text.as_bytes().into() };
+    let section = CustomSection {
+        name: sandbox::artifact::MANIFEST_SECTION.into(),
+        data: text.as_bytes().into(),
+    };
     component.push(section.id());
     section.encode(&mut component);
     component

@@ -21,8 +21,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "bowline",
         &[
-            "expression", "workflow", "journal", "views", "scheduler", "effects", "sandbox",
-            "connections", "drill",
+            "expression",
+            "workflow",
+            "journal",
+            "views",
+            "scheduler",
+            "effects",
+            "sandbox",
+            "connections",
+            "drill",
         ],
     ),
 ];
@@ -87,9 +94,9 @@ fn rooms_use_only_the_floors_below() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    let files = rust_files(&root().join("host")).into_iter().chain(rust_files(&root().join("tests")));
-    let silent: Vec<PathBuf> =
-        files.filter(|path| !read(path).starts_with("//!")).collect();
+    let files =
+        rust_files(&root().join("host")).into_iter().chain(rust_files(&root().join("tests")));
+    let silent: Vec<PathBuf> = files.filter(|path| !read(path).starts_with("//!")).collect();
     assert!(silent.is_empty(), "start these with a //! line: {silent:#?}");
 }
 
@@ -133,7 +140,8 @@ fn each_connection_interface_has_its_room_and_its_tests() {
         let source = root().join("host/connections/src");
         assert!(source.join(format!("{name}.rs")).exists(), "{name} has no file");
         assert!(source.join(name).join("handle.rs").exists(), "{name} has no handle");
-        let tested = rust_files(&source.join(name)).iter().any(|path| read(path).contains("#[test]"));
+        let tested =
+            rust_files(&source.join(name)).iter().any(|path| read(path).contains("#[test]"));
         assert!(tested, "{name} has no tests");
     }
     assert!(count >= 2, "{count}");
@@ -164,7 +172,7 @@ fn used_plugins() -> BTreeSet<String> {
         place.write("w.yaml", fs::read(&path).expect("read it"));
         let done = place.run(&["run", "w.yaml", "--drill", "-p", "public_id=5", "--json"]);
         for event in done.json() {
-            let steps = event["plan"]["steps"].as_array().cloned().unwrap_or_default();
+            let steps = event["steps"].as_array().cloned().unwrap_or_default();
             let names = steps.iter().filter_map(|step| step["plugin"]["name"].as_str());
             used.extend(names.map(str::to_owned));
         }

@@ -97,7 +97,10 @@ async fn the_runbook_writes_twice_and_its_keys_go_nowhere_else() {
     let kubernetes = Server::start(&authority, cluster).await;
     let datadog = Server::start(&authority, datadog).await;
     let mut place = Place::new();
-    place.runbook().write("ca.pem", &authority.pem).write("app.key", format!("{APPLICATION_KEY}\n"));
+    place
+        .runbook()
+        .write("ca.pem", &authority.pem)
+        .write("app.key", format!("{APPLICATION_KEY}\n"));
     place.write(
         "bowline.yaml",
         format!(
@@ -157,7 +160,11 @@ async fn the_runbook_writes_twice_and_its_keys_go_nowhere_else() {
     assert!(searched >= 5, "the journal must have been among what was searched");
     let shown = place.run(&["runs", "show", "@latest"]);
     shown.ends(0);
-    assert!(shown.stdout.contains("patch apps/deployments default/nginx-deployment"), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains("patch apps/deployments default/nginx-deployment"),
+        "{}",
+        shown.stdout
+    );
     assert!(!shown.stdout.contains("CANARY"));
 }
 
@@ -177,9 +184,8 @@ async fn a_server_with_another_authority_is_not_trusted_and_nothing_is_written()
     );
     place.set("T", TOKEN);
 
-    let done = tokio::task::block_in_place(|| {
-        place.run(&["run", "runbook.yaml", "-p", "public_id=5"])
-    });
+    let done =
+        tokio::task::block_in_place(|| place.run(&["run", "runbook.yaml", "-p", "public_id=5"]));
 
     done.ends(1);
     assert!(done.stdout.contains("certificate"), "{}", done.stdout);

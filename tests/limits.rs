@@ -32,19 +32,24 @@ fn run(place: &Place, names: &[&str]) -> (i32, Value, String) {
 /// The code in the failure of `step`.
 fn code(events: &str, step: &str) -> String {
     let failed = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut failed = failed.filter(|event| event["event"] == "step-failed" && event["step"] == step);
+    let mut failed =
+        failed.filter(|event| event["event"] == "step-failed" && event["step"] == step);
     let failed = failed.next().unwrap_or_else(|| panic!("`{step}` did not fail:\n{events}"));
     failed["failure"]["code"].as_str().unwrap_or_default().to_owned()
 }
 
 #[test]
 fn each_bad_step_ends_itself_and_the_honest_one_beside_it_succeeds() {
-    let deep = "(func $deep (param i32) (result i32) (i32.add (i32.const 1) (call $deep (local.get 0))))";
+    let deep =
+        "(func $deep (param i32) (result i32) (i32.add (i32.const 1) (call $deep (local.get 0))))";
     let bad = [
         ("endless", guest::module("", "(loop $l (br $l)) (unreachable)"), "limit.cpu"),
         (
             "bomb",
-            guest::module("", "(loop $l (drop (memory.grow (i32.const 16))) (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then (unreachable))) (br $l)) (unreachable)"),
+            guest::module(
+                "",
+                "(loop $l (drop (memory.grow (i32.const 16))) (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then (unreachable))) (br $l)) (unreachable)",
+            ),
             "limit.memory",
         ),
         ("deep", guest::module(deep, "(call $deep (i32.const 0))"), "limit.stack"),

@@ -33,7 +33,8 @@ fn all_of_them_are_accepted_by_check() {
 fn the_article_s_runbook_is_here_to_the_letter() {
     let Some(path) = shared("relay/article-runbook.yaml") else { return };
 
-    let ours = std::fs::read(root().join("workflows/datadog-k8s-rollback.yaml")).expect("read ours");
+    let ours =
+        std::fs::read(root().join("workflows/datadog-k8s-rollback.yaml")).expect("read ours");
 
     assert_eq!(ours, std::fs::read(path).expect("read the article's"));
 }

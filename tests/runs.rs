@@ -19,7 +19,11 @@ fn a_run_is_listed_shown_and_its_logs_are_kept() {
     assert_eq!(runs[1]["run"], id.as_str());
     assert!(runs[1]["startedAt"].is_string() && runs[1]["finishedAt"].is_string());
     let shown = place.run(&["runs", "show", &id]);
-    for part in ["patch apps/deployments default/nginx-deployment", "resourceVersion", "POST /api/v2/incidents"] {
+    for part in [
+        "patch apps/deployments default/nginx-deployment",
+        "resourceVersion",
+        "POST /api/v2/incidents",
+    ] {
         assert!(shown.ends(0).stdout.contains(part), "`{part}` is not in:\n{}", shown.stdout);
     }
     let events = place.run(&["runs", "show", &id[..20], "--json"]);

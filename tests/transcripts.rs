@@ -14,7 +14,8 @@ fn each_workflow_does_what_its_transcript_says() {
         let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
         let place = Place::new();
         place.write("workflow.yaml", fs::read(&path).expect("read it"));
-        let extra = ARGUMENTS.iter().find(|(of, _)| *of == name).map_or(&[][..], |(_, extra)| extra);
+        let extra =
+            ARGUMENTS.iter().find(|(of, _)| *of == name).map_or(&[][..], |(_, extra)| extra);
         let mut arguments = vec!["run", "workflow.yaml", "--drill"];
         arguments.extend(extra);
 
@@ -35,7 +36,8 @@ fn each_workflow_does_what_its_transcript_says() {
 /// side (their lines are grouped by step).
 fn settle(stdout: &str) -> String {
     let mut lines: Vec<String> = stdout.lines().map(line).collect();
-    let end = lines.iter().position(|line| line.contains(" succeeded after") && line.starts_with('✔'));
+    let end =
+        lines.iter().position(|line| line.contains(" succeeded after") && line.starts_with('✔'));
     let (run, rest) = lines.split_at_mut(end.unwrap_or(0));
     run.sort_by_key(|line| line.split_whitespace().next().unwrap_or_default().to_owned());
     run.iter().chain(rest.iter()).map(|line| format!("{line}\n")).collect()
@@ -44,7 +46,9 @@ fn settle(stdout: &str) -> String {
 fn line(text: &str) -> String {
     let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
     let clock = |word: &str| {
-        word.len() == 8 && word.bytes().all(|b| b.is_ascii_digit() || b == b':') && word.contains(':')
+        word.len() == 8
+            && word.bytes().all(|b| b.is_ascii_digit() || b == b':')
+            && word.contains(':')
     };
     if words.first().is_some_and(|word| clock(word)) {
         words.remove(0);
@@ -66,7 +70,9 @@ fn ids(word: &str) -> String {
     }
     out.push_str(rest);
     let seconds = out.strip_suffix('s').or_else(|| out.strip_suffix("s:"));
-    if seconds.is_some_and(|n| n.contains('.') && n.bytes().all(|b| b.is_ascii_digit() || b == b'.')) {
+    if seconds
+        .is_some_and(|n| n.contains('.') && n.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+    {
         return "N.Ns".to_owned();
     }
     out

@@ -32,7 +32,8 @@ fn everything_in_it_is_documented_and_says_since_when() {
         }
         for (name, function) in &interface.functions {
             // What a resource's or interface's own text says of all its functions counts.
-            let documented = function.docs.contents.is_some() || interface.docs.contents.is_some()
+            let documented = function.docs.contents.is_some()
+                || interface.docs.contents.is_some()
                 || name.starts_with("[method]");
             if !documented {
                 silent.push(format!("{of}.{name}: no words"));
@@ -58,7 +59,8 @@ fn the_contract_is_compatible_with_its_released_copy() {
     }
     let mut old = Resolve::default();
     let (old_plugin, _) = old.push_dir(released.join("plugin")).expect("read the released plugin");
-    let (old_connect, _) = old.push_dir(released.join("connect")).expect("read the released connect");
+    let (old_connect, _) =
+        old.push_dir(released.join("connect")).expect("read the released connect");
     let mut new = Resolve::default();
     let (new_plugin, _) = new.push_dir(root().join("wit/plugin")).expect("read wit/plugin");
     let (new_connect, _) = new.push_dir(root().join("wit/connect")).expect("read wit/connect");

@@ -100,8 +100,8 @@ async fn accept(
             let service = service_fn(move |request| {
                 answer(request, Arc::clone(&handler), Arc::clone(&record))
             });
-            let connection =
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service);
             let _ = connection.await;
         });
     }
@@ -121,7 +121,9 @@ async fn answer(
         headers: head
             .headers
             .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
             .collect(),
         body: String::from_utf8_lossy(&body).into_owned(),
     };

@@ -3,9 +3,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use journal::{
-    Claim, Event, Journal, JournalError, Owner, Recorded, Request, RunId, RunSummary,
-};
+use journal::{Claim, Event, Journal, JournalError, Owner, Recorded, Request, RunId, RunSummary};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 

@@ -53,7 +53,8 @@ pub(crate) fn settings(
         return Ok(Settings::read(&path)?);
     }
     let beside = workflow.map(|path| path.parent().unwrap_or(Path::new("")).join(SETTINGS_FILE));
-    let home = base_folder("XDG_CONFIG_HOME", ".config").map(|base| base.join("bowline").join(SETTINGS_FILE));
+    let home = base_folder("XDG_CONFIG_HOME", ".config")
+        .map(|base| base.join("bowline").join(SETTINGS_FILE));
     let places = beside.into_iter().chain([PathBuf::from(SETTINGS_FILE)]).chain(home);
     match places.into_iter().find(|path| path.is_file()) {
         Some(path) => Ok(Settings::read(&path)?),

@@ -152,8 +152,8 @@ impl Connections {
                 .map(|service| Service::Kubernetes(Arc::new(service))),
             None => Err(format!("no type is called `{}`", reference.kind)),
         };
-        let service = service
-            .map_err(|reason| OpenError::Unusable { id: reference.id(), reason })?;
+        let service =
+            service.map_err(|reason| OpenError::Unusable { id: reference.id(), reason })?;
         ready.insert(reference.clone(), service.clone());
         Ok(service)
     }
@@ -204,7 +204,9 @@ impl Service {
             }
             Self::Http(service) => {
                 let Some(check) = &service.profile.check else {
-                    return Ok("credentials can be read; this type has no request to try".to_owned());
+                    return Ok(
+                        "credentials can be read; this type has no request to try".to_owned()
+                    );
                 };
                 let url = service.url(&check.path).map_err(|error| error.message)?;
                 let method = request::method("GET").map_err(|error| error.message)?;
@@ -267,14 +269,18 @@ impl Connector for Connections {
         let unfit = |reason: String| {
             Failure::permanent(
                 "connection.scope",
-                format!("the scope of `{}` does not fit this step's inputs: {reason}", reference.id()),
+                format!(
+                    "the scope of `{}` does not fit this step's inputs: {reason}",
+                    reference.id()
+                ),
             )
         };
         let binding = Binding(inputs);
         Ok(match service {
             Service::Http(service) => {
                 let rules = service.profile.expand(&need.allow).map_err(unfit)?;
-                let scope = Scope::http(&rules, binding).map_err(|error| unfit(error.to_string()))?;
+                let scope =
+                    Scope::http(&rules, binding).map_err(|error| unfit(error.to_string()))?;
                 let needles = Arc::clone(&service.needles);
                 Opened { service, scope, needles }
             }

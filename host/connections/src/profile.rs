@@ -117,7 +117,11 @@ impl Profile {
                 Some(name) => {
                     let named = self.scopes.get(name).ok_or_else(|| {
                         let known: Vec<&str> = self.scopes.keys().map(String::as_str).collect();
-                        format!("no scope of `{}` is called `{name}`; there are {}", self.kind, known.join(", "))
+                        format!(
+                            "no scope of `{}` is called `{name}`; there are {}",
+                            self.kind,
+                            known.join(", ")
+                        )
                     })?;
                     expanded.extend(named.iter().cloned());
                 }
@@ -175,7 +179,8 @@ mod tests {
             (Some("evil.example"), Err(())),
         ];
         for (site, expected) in cases {
-            let settings = site.map(|site| ("site".to_owned(), site.to_owned())).into_iter().collect();
+            let settings =
+                site.map(|site| ("site".to_owned(), site.to_owned())).into_iter().collect();
             let url = datadog.base_url(None, &settings).map_err(|_| ());
             assert_eq!(url.as_deref().map_err(|()| ()), expected, "{site:?}");
         }

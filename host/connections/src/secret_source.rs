@@ -85,7 +85,8 @@ fn read_environment(name: &str) -> Option<String> {
 
 /// Reads a small text file.
 pub(crate) fn read_file(path: &Path, what: &str) -> Result<String, SecretError> {
-    let failed = |source| SecretError::File { path: path.to_owned(), what: what.to_owned(), source };
+    let failed =
+        |source| SecretError::File { path: path.to_owned(), what: what.to_owned(), source };
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX {
         return Err(failed(std::io::Error::other("it is not a regular file of at most 1 MiB")));

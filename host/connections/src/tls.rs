@@ -50,7 +50,8 @@ impl CertificateSource {
             Self::File { file } => read_file(&folder.join(file), what)?,
             Self::Text(text) => text.clone(),
         };
-        let pem = if text.contains("-----BEGIN") { text } else { decode(&text).unwrap_or_default() };
+        let pem =
+            if text.contains("-----BEGIN") { text } else { decode(&text).unwrap_or_default() };
         if certificates(&pem).is_empty() {
             return Err(TlsError::Certificate { what });
         }
@@ -72,9 +73,12 @@ impl ClientIdentity {
     }
 }
 
-/// The certificates in a PEM text.
+/// The certificates in a PEM text; what only looks like one is left out.
 pub(crate) fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
-    CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok).collect()
+    CertificateDer::pem_slice_iter(pem.as_bytes())
+        .filter_map(Result::ok)
+        .filter(|der| rustls::RootCertStore::empty().add(der.clone()).is_ok())
+        .collect()
 }
 
 fn decode(text: &str) -> Option<String> {

@@ -155,13 +155,12 @@ impl Grant {
         };
         let sent = sent.map_err(|error| self.in_doubt_if(writes, error));
         let outcome = match &sent {
-            Ok(answer) => EffectOutcome::Answered {
-                status: answer.status,
-                bytes: answer.body.len() as u64,
-            },
-            Err(error) if error.in_doubt => {
-                EffectOutcome::InDoubt { message: attempt.redactor.text(&error.message).into_owned() }
+            Ok(answer) => {
+                EffectOutcome::Answered { status: answer.status, bytes: answer.body.len() as u64 }
             }
+            Err(error) if error.in_doubt => EffectOutcome::InDoubt {
+                message: attempt.redactor.text(&error.message).into_owned(),
+            },
             Err(error) => EffectOutcome::NotMade {
                 code: error.code.clone(),
                 message: attempt.redactor.text(&error.message).into_owned(),
@@ -291,7 +290,9 @@ impl Grant {
             message: format!("{} {}: {}", self.connection, operation.text, refused.message),
         };
         let refused = recorder.refuse(outcome).await;
-        refused.map(|_number| ()).map_err(|error| journal_failed(&error, "and the call was refused"))
+        refused
+            .map(|_number| ())
+            .map_err(|error| journal_failed(&error, "and the call was refused"))
     }
 
     fn in_doubt_if(&self, writes: bool, mut error: CallError) -> CallError {

@@ -186,9 +186,7 @@ fn read<T>(
 ) -> Result<Vec<T>, ScopeError> {
     let numbered = rules.iter().enumerate();
     numbered
-        .map(|(index, rule)| {
-            one(rule).map_err(|message| ScopeError { number: index + 1, message })
-        })
+        .map(|(index, rule)| one(rule).map_err(|message| ScopeError { number: index + 1, message }))
         .collect()
 }
 
@@ -197,6 +195,8 @@ pub(crate) fn denied(code: &str, what: &str, rule: &Value) -> CallError {
     CallError::new(
         Reason::Denied,
         code,
-        format!("{what} is outside of what this step was granted; the rule that would allow it is {rule}"),
+        format!(
+            "{what} is outside of what this step was granted; the rule that would allow it is {rule}"
+        ),
     )
 }

@@ -100,9 +100,9 @@ impl Catalog {
     /// The entry of a pinned plugin.
     #[must_use]
     pub fn pinned(&self, digest: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| {
-            entry.artifact.as_ref().is_ok_and(|artifact| artifact.digest == digest)
-        })
+        self.entries
+            .iter()
+            .find(|entry| entry.artifact.as_ref().is_ok_and(|artifact| artifact.digest == digest))
     }
 
     /// What each of `images` leads to. `beside` is the folder that relative `file:` paths start
@@ -202,7 +202,10 @@ fn resolution(entry: &Entry) -> Resolution {
 fn scan_folder(folder: &Path) -> Result<Vec<Entry>, ArtifactError> {
     let unreadable = |error: std::io::Error| {
         let place = folder.display();
-        ArtifactError::new("plugin.folder", format!("can't list the plugin folder `{place}`: {error}"))
+        ArtifactError::new(
+            "plugin.folder",
+            format!("can't list the plugin folder `{place}`: {error}"),
+        )
     };
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)?.take(FILES_MAX) {

@@ -37,7 +37,10 @@ impl CodeCache {
             Ok(usable) => (Self { folder: Some(usable) }, None),
             Err(reason) => {
                 let place = folder.display();
-                (Self { folder: None }, Some(format!("compiled code is not kept: {place}: {reason}")))
+                (
+                    Self { folder: None },
+                    Some(format!("compiled code is not kept: {place}: {reason}")),
+                )
             }
         }
     }
@@ -263,7 +266,11 @@ mod tests {
             assert!(cache.load(&engine, DIGEST).is_none(), "{length} bytes");
         }
         fs::write(&path, &whole).unwrap();
-        fs::rename(&path, path.with_file_name(path.file_name().unwrap().to_str().unwrap().replace("00", "01"))).unwrap();
+        fs::rename(
+            &path,
+            path.with_file_name(path.file_name().unwrap().to_str().unwrap().replace("00", "01")),
+        )
+        .unwrap();
         assert!(cache.load(&engine, "sha256:01").is_none(), "another plugin's code");
     }
 

@@ -6,7 +6,9 @@ use crate::engine::{Clockwork, TICK};
 use crate::imports::runtime::Context;
 use crate::plugin::{Plugin, Workshop};
 use crate::state::{Facts, StepState};
-use crate::{Catalog, Connector, Entry, Grants, Limits, Reference, Slot, bindings, imports, outcome};
+use crate::{
+    Catalog, Connector, Entry, Grants, Limits, Reference, Slot, bindings, imports, outcome,
+};
 use async_trait::async_trait;
 use effects::{Attempt, AttemptOptions, Grant, Redactor};
 use journal::{Disposition, Failure, StepRecorder};
@@ -187,11 +189,14 @@ impl Sandbox {
     ) -> Result<BTreeMap<String, (String, crate::Opened)>, Failure> {
         let mut opened = BTreeMap::new();
         for (slot, need) in &plugin.manifest.connections {
-            let found = need.from.iter().find_map(|pointer| {
-                inputs.pointer(pointer).and_then(Reference::from_input)
-            });
+            let found = need
+                .from
+                .iter()
+                .find_map(|pointer| inputs.pointer(pointer).and_then(Reference::from_input));
             match found {
-                Some(Reference { kind, name }) if !written.contains(&(kind.clone(), name.clone())) => {
+                Some(Reference { kind, name })
+                    if !written.contains(&(kind.clone(), name.clone())) =>
+                {
                     return Err(forged_connection(slot));
                 }
                 Some(reference) => {
@@ -336,10 +341,15 @@ fn last_words(state: &mut StepState) {
     }
     let printed = state.printed.take();
     for line in printed.lines().filter(|line| !line.trim().is_empty()) {
-        state.log_line(journal::Level::Debug, line, vec![("stream".to_owned(), "stdio".to_owned())]);
+        state.log_line(
+            journal::Level::Debug,
+            line,
+            vec![("stream".to_owned(), "stdio".to_owned())],
+        );
     }
     if state.log_budget.dropped > 0 {
-        let message = format!("{} more lines did not fit the log's limit", state.log_budget.dropped);
+        let message =
+            format!("{} more lines did not fit the log's limit", state.log_budget.dropped);
         state.attempt.recorder().log(journal::Level::Warn, message, vec![]);
     }
     // A trap's trace is taken from the same text, so it is put back for whoever looks next.

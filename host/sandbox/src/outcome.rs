@@ -100,7 +100,8 @@ fn cause(state: &StepState, limits: &Limits, error: &wasmtime::Error) -> (&'stat
         return ("denied.wasi-sockets", denied.to_string());
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        let message = format!("the step ended itself with exit code {} instead of answering", exit.0);
+        let message =
+            format!("the step ended itself with exit code {} instead of answering", exit.0);
         return ("guest.exit", message);
     }
     match error.downcast_ref::<Trap>() {
@@ -130,7 +131,10 @@ fn cause(state: &StepState, limits: &Limits, error: &wasmtime::Error) -> (&'stat
             }
             if text.contains("handle limit exceeded") {
                 let max = limits.handles_max;
-                return ("limit.handles", format!("the step held more than {max} handles and was stopped"));
+                return (
+                    "limit.handles",
+                    format!("the step held more than {max} handles and was stopped"),
+                );
             }
             if text.contains("resource limit exceeded") {
                 return ("limit.resources", format!("the step was stopped: {}", last(&text)));

@@ -94,7 +94,10 @@ impl Workshop<'_> {
             } else if !offered(interface) {
                 return Err(ArtifactError::new(
                     "plugin.unknown-import",
-                    format!("it imports `{}`, which this host does not offer", import.escape_debug()),
+                    format!(
+                        "it imports `{}`, which this host does not offer",
+                        import.escape_debug()
+                    ),
                 ));
             }
         }
@@ -125,7 +128,9 @@ fn does_not_link(error: &wasmtime::Error) -> ArtifactError {
     if text.contains("no exported instance") || text.contains("exported") && text.contains("step") {
         return ArtifactError::new(
             "plugin.no-step",
-            format!("it does not export `bowline:plugin/step@1`, so there is nothing to run ({text})"),
+            format!(
+                "it does not export `bowline:plugin/step@1`, so there is nothing to run ({text})"
+            ),
         );
     }
     ArtifactError::new(

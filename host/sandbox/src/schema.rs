@@ -55,7 +55,10 @@ impl Schema {
             })
             .collect();
         let faults = faults.join("; ");
-        Err(Failure::permanent(code, format!("the {what} do not fit the plugin's schema: {faults}")))
+        Err(Failure::permanent(
+            code,
+            format!("the {what} do not fit the plugin's schema: {faults}"),
+        ))
     }
 }
 

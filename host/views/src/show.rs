@@ -96,7 +96,8 @@ impl Page {
                 0 | 1 => String::new(),
                 _ => format!("attempt {}: ", effect.attempt),
             };
-            let text = format!("{} {attempt}{}", self.look.time(effect.at), words::effect(effect));
+            let text =
+                format!("{} {attempt}{}", self.look.time(effect.at), words::effect_in_full(effect));
             let kind = if effect.is_in_doubt() {
                 "in doubt"
             } else if effect.effect.as_ref().is_some_and(|effect| effect.writes) {

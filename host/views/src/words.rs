@@ -99,6 +99,14 @@ pub(crate) fn failure(failure: &Failure) -> String {
     escape::plain(&failure.to_string()).into_owned()
 }
 
+/// As [`effect`], with what must have held for it to take effect.
+pub(crate) fn effect_in_full(view: &EffectView) -> String {
+    let condition = view.effect.as_ref().and_then(|effect| effect.precondition.as_deref());
+    let condition =
+        condition.map_or_else(String::new, |text| format!(", if {}", escape::plain(text)));
+    format!("{}{condition}: {}", effect_subject(view), effect_outcome(view))
+}
+
 /// `patch apps/deployments web/nginx on kubernetes/eric0-demos: answered 200`.
 pub(crate) fn effect(view: &EffectView) -> String {
     format!("{}: {}", effect_subject(view), effect_outcome(view))

@@ -128,7 +128,7 @@ pub struct Written {
 /// A document, if there is one, and what is wrong with its shape.
 #[derive(Clone, Debug)]
 pub struct Parsed {
-    /// Nothing if the text is no YAML, or not a mapping.
+    /// Nothing if the text is no YAML, not a mapping, or beyond a limit.
     pub document: Option<Document>,
     /// In the order in which they were found.
     pub diagnostics: Vec<Diagnostic>,

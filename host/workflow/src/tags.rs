@@ -14,8 +14,9 @@ use serde_json::{Map, Number, Value};
 
 /// Levels of a JSON tree. Readers of JSON stop at 128, and a plan wraps trees into a few more.
 const DEPTH_MAX: usize = 110;
-/// Values that aliases may repeat, in the whole file, on top of those that are written.
-const REPEATED_MAX: usize = 200_000;
+/// Values that aliases may repeat, in the whole file, on top of those that are written: fifty for
+/// each of 40,000 steps.
+const REPEATED_MAX: usize = 2_000_000;
 /// The tags of the language, for suggestions.
 const TAGS: &[&str] =
     &["Answer", "Connection", "Data", "Output", "Parameter", "Secret", "Fn.concat", "Fn.equals"];
@@ -59,6 +60,12 @@ impl<'f> Values<'f> {
     /// For a file with `nodes` values.
     pub(crate) fn new(found: &'f mut Vec<Diagnostic>, nodes: usize) -> Self {
         Self { found, left: nodes + REPEATED_MAX, exhausted: false }
+    }
+
+    /// Whether the bounds were reached. Nobody may walk the tree again then: aliases can make
+    /// that take for ever.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.exhausted
     }
 
     /// The value of a node in whose place expressions are evaluated.

@@ -69,9 +69,9 @@ pub(crate) fn check_file(
     let checked = check(source, &signatures, &options);
     let (Some(workflow), Some(settings)) = (&checked.workflow, known) else { return Ok(checked) };
     let known = connections_known(workflow, settings);
-    let all = connections(workflow).iter().all(|used| {
-        known.contains(&(used.kind.clone(), used.name.clone()))
-    });
+    let all = connections(workflow)
+        .iter()
+        .all(|used| known.contains(&(used.kind.clone(), used.name.clone())));
     if all {
         return Ok(checked);
     }
@@ -80,12 +80,13 @@ pub(crate) fn check_file(
 
 /// Those that are set, and those of the workflow that a `*` stands for.
 fn connections_known(workflow: &Workflow, settings: &Settings) -> BTreeSet<(String, String)> {
-    let listed = settings.connections.iter().flat_map(|(kind, named)| {
-        named.keys().map(|name| (kind.clone(), name.clone()))
-    });
-    let used = connections(workflow).iter().filter(|used| {
-        settings.connection(&used.kind, &used.name).is_some()
-    });
+    let listed = settings
+        .connections
+        .iter()
+        .flat_map(|(kind, named)| named.keys().map(|name| (kind.clone(), name.clone())));
+    let used = connections(workflow)
+        .iter()
+        .filter(|used| settings.connection(&used.kind, &used.name).is_some());
     listed
         .filter(|(_, name)| name != connections::settings::ANY_NAME)
         .chain(used.map(|used| (used.kind.clone(), used.name.clone())))

@@ -68,8 +68,7 @@ async fn prepare(
 ) -> anyhow::Result<Option<Prepared>> {
     let path = &arguments.workflow;
     let source = wiring::read_workflow(path)?;
-    let checked =
-        check_file(&source, path, &settings, Some(&settings), CheckOptions::default())?;
+    let checked = check_file(&source, path, &settings, Some(&settings), CheckOptions::default())?;
     output.diagnostics(&checked.diagnostics, &source);
     let Some(workflow) = checked.workflow else {
         output.error(&format!("`{}` can't be run; nothing was started", path.display()));
@@ -104,7 +103,10 @@ async fn prepare(
     if let Err((digest, error)) = sandbox.prepare(&catalog, &digests) {
         let plugins = plan.steps.iter().filter_map(|step| step.plugin.as_ref());
         let name = plugins.clone().find(|plugin| plugin.digest == digest).map(|p| p.name.as_str());
-        bail!("the plugin `{}` can't be run: {error}; nothing was started", name.unwrap_or(&digest));
+        bail!(
+            "the plugin `{}` can't be run: {error}; nothing was started",
+            name.unwrap_or(&digest)
+        );
     }
     Ok(Some(Prepared { plan, sandbox, journal }))
 }

@@ -90,7 +90,11 @@ async fn logs(
             let known = view.steps.iter().find(|step| step.name.as_str() == name);
             let names: Vec<&str> = view.steps.iter().map(|step| step.name.as_str()).collect();
             let known = known.with_context(|| {
-                format!("run {run} has no step `{}`; there are {}", name.escape_debug(), names.join(", "))
+                format!(
+                    "run {run} has no step `{}`; there are {}",
+                    name.escape_debug(),
+                    names.join(", ")
+                )
             })?;
             Some(known.name.clone())
         }
@@ -150,7 +154,9 @@ async fn find(journal: &dyn Journal, text: &str) -> anyhow::Result<RunId> {
         let page = journal.runs(before.as_ref(), RUNS_AT_ONCE).await?;
         let last = page.len() < RUNS_AT_ONCE;
         before = page.last().map(|run| run.run.clone());
-        found.extend(page.into_iter().map(|run| run.run).filter(|run| run.as_str().starts_with(text)));
+        found.extend(
+            page.into_iter().map(|run| run.run).filter(|run| run.as_str().starts_with(text)),
+        );
         if last || found.len() > 1 {
             break;
         }

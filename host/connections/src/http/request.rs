@@ -86,7 +86,9 @@ pub(crate) fn check_path(path: &str) -> Result<(), CallError> {
     let Some(segments) = before_query.strip_prefix('/') else {
         return wrong("must start with one `/`: the host belongs to the connection");
     };
-    if path.contains(['#', '\\']) || before_query.contains([';', '|', '^', '`', '"', '<', '>', '{', '}']) {
+    if path.contains(['#', '\\'])
+        || before_query.contains([';', '|', '^', '`', '"', '<', '>', '{', '}'])
+    {
         return wrong("holds a character that servers read in different ways");
     }
     for segment in segments.split('/') {
@@ -94,7 +96,10 @@ pub(crate) fn check_path(path: &str) -> Result<(), CallError> {
         if segment.is_empty() && !segments.is_empty() {
             return wrong("has an empty segment");
         }
-        if segment == "." || segment == ".." || ["%2e", "%2f", "%5c", "%25"].iter().any(|e| lower.contains(e)) {
+        if segment == "."
+            || segment == ".."
+            || ["%2e", "%2f", "%5c", "%25"].iter().any(|e| lower.contains(e))
+        {
             return wrong("has a dot segment, or an encoded dot, slash, backslash or percent sign");
         }
     }
@@ -137,7 +142,10 @@ pub(crate) fn headers(
         let good = value.len() <= HEADER_BYTES_MAX
             && value.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
         let value = HeaderValue::from_str(value).ok().filter(|_| good).ok_or_else(|| {
-            invalid("header", format!("the value of `{shown}` is not visible ASCII of at most 8 KiB"))
+            invalid(
+                "header",
+                format!("the value of `{shown}` is not visible ASCII of at most 8 KiB"),
+            )
         })?;
         headers.append(parsed, value);
     }

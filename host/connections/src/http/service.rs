@@ -70,7 +70,8 @@ impl HttpService {
         let (injected, secrets) = injected(profile, &read, folder)?;
         let mut defaults = HeaderMap::new();
         for (name, value) in &profile.headers {
-            let value = HeaderValue::from_str(value).map_err(|e| format!("header `{name}`: {e}"))?;
+            let value =
+                HeaderValue::from_str(value).map_err(|e| format!("header `{name}`: {e}"))?;
             defaults.insert(header_name(name)?, value);
         }
         let needles = Arc::new(Needles::new(&secrets));
@@ -242,8 +243,11 @@ fn client(common: &Common, folder: &Path) -> Result<Client, String> {
         let roots = roots.iter().filter_map(|der| reqwest::Certificate::from_der(der).ok());
         builder = builder.tls_certs_only(roots);
     }
-    let identity =
-        ClientIdentity::read(common.client_certificate.as_ref(), common.client_key.as_ref(), folder);
+    let identity = ClientIdentity::read(
+        common.client_certificate.as_ref(),
+        common.client_key.as_ref(),
+        folder,
+    );
     if let Some(identity) = identity.map_err(text)? {
         let pem = format!("{}\n{}\n", identity.key_pem.reveal(), identity.certificate_pem);
         let pem = zeroize::Zeroizing::new(pem);

@@ -46,7 +46,8 @@ pub(crate) fn refusal(answer: &Answer, writes: bool) -> CallError {
 /// Says that the condition of a write did not hold, where the server has no word of its own for
 /// it: a failed `test` of a JSON patch comes back as a bare 422.
 pub(crate) fn name_conflict(mut error: CallError) -> CallError {
-    let causes = error.details.as_ref().is_some_and(|status| !status["details"]["causes"].is_null());
+    let causes =
+        error.details.as_ref().is_some_and(|status| !status["details"]["causes"].is_null());
     if error.status == Some(422) && !causes {
         error.code = "kubernetes.conflict".to_owned();
         error.message = format!("the object has changed since it was read ({})", error.message);
@@ -104,7 +105,9 @@ fn generic_message(answer: &Answer) -> String {
         422 => "the server rejected our request due to an error in our request",
         429 => "the server has received too many requests and has asked us to try again later",
         503 => "the server is currently unable to handle the request",
-        504 => "the server was unable to return a response in the time allotted, but may still be processing the request",
+        504 => {
+            "the server was unable to return a response in the time allotted, but may still be processing the request"
+        }
         _ => "",
     };
     if !known.is_empty() {

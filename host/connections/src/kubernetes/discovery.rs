@@ -109,7 +109,9 @@ fn classic(version: &GroupVersion, answer: &Value, kinds: &mut Vec<Value>) {
         let name = names(resource);
         let subresources: Vec<String> = resources
             .iter()
-            .filter_map(|other| Some(names(other).strip_prefix(&name)?.strip_prefix('/')?.to_owned()))
+            .filter_map(|other| {
+                Some(names(other).strip_prefix(&name)?.strip_prefix('/')?.to_owned())
+            })
             .collect();
         let singular = resource["singularName"].as_str().filter(|text| !text.is_empty());
         let kind = resource["kind"].as_str().unwrap_or_default();

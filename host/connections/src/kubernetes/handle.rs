@@ -165,7 +165,8 @@ impl Cluster {
             request_bytes: 0,
             timeout_ms: None,
         };
-        let request = http::Request::get(path).header(http::header::ACCEPT, accept).body(Vec::new());
+        let request =
+            http::Request::get(path).header(http::header::ACCEPT, accept).body(Vec::new());
         let request = request
             .map_err(|error| CallError::invalid("kubernetes.invalid-request", error.to_string()))?;
         let service = &self.service;
@@ -307,7 +308,8 @@ impl Cluster {
     ) -> Result<Written, CallError> {
         let given = given.map_or_else(|| Ok(Map::new()), parse_object)?;
         if let Some(key) = given.keys().find(|key| !DELETE_OPTIONS.contains(&key.as_str())) {
-            let message = format!("`{}` is not one of {}", key.escape_debug(), DELETE_OPTIONS.join(", "));
+            let message =
+                format!("`{}` is not one of {}", key.escape_debug(), DELETE_OPTIONS.join(", "));
             return Err(CallError::invalid("kubernetes.invalid-delete", message));
         }
         let precondition = Precondition::of(options);

@@ -175,8 +175,14 @@ mod tests {
     fn where_objects_live() {
         let deployment = || kind("apps", "v1", "deployments");
         let cases = [
-            (target(deployment(), Some("web"), "nginx", None), "/apis/apps/v1/namespaces/web/deployments/nginx"),
-            (target(deployment(), Some("web"), "nginx", Some("scale")), "/apis/apps/v1/namespaces/web/deployments/nginx/scale"),
+            (
+                target(deployment(), Some("web"), "nginx", None),
+                "/apis/apps/v1/namespaces/web/deployments/nginx",
+            ),
+            (
+                target(deployment(), Some("web"), "nginx", Some("scale")),
+                "/apis/apps/v1/namespaces/web/deployments/nginx/scale",
+            ),
             (target(kind("", "v1", "namespaces"), None, "web", None), "/api/v1/namespaces/web"),
         ];
         for (target, path) in cases {
@@ -186,13 +192,23 @@ mod tests {
 
     #[test]
     fn no_name_can_change_the_meaning_of_a_url() {
-        let bad = ["nginx/exec", "../secrets/x", "nginx?x", "Nginx", "", "a b", "a%2fb", "ä", "a\n", "."];
+        let bad =
+            ["nginx/exec", "../secrets/x", "nginx?x", "Nginx", "", "a b", "a%2fb", "ä", "a\n", "."];
         let long = "x".repeat(254);
         for name in bad.into_iter().chain([long.as_str()]) {
             let deployment = || kind("apps", "v1", "deployments");
-            assert!(object(&target(deployment(), Some("web"), name, None)).is_err(), "name {name:?}");
-            assert!(object(&target(deployment(), Some(name), "n", None)).is_err(), "namespace {name:?}");
-            assert!(object(&target(deployment(), None, "n", Some(name))).is_err(), "subresource {name:?}");
+            assert!(
+                object(&target(deployment(), Some("web"), name, None)).is_err(),
+                "name {name:?}"
+            );
+            assert!(
+                object(&target(deployment(), Some(name), "n", None)).is_err(),
+                "namespace {name:?}"
+            );
+            assert!(
+                object(&target(deployment(), None, "n", Some(name))).is_err(),
+                "subresource {name:?}"
+            );
             assert!(collection(&kind("apps", name, "x"), None).is_err(), "version {name:?}");
             assert!(collection(&kind("apps", "v1", name), None).is_err(), "resource {name:?}");
         }

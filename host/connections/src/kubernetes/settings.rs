@@ -42,7 +42,9 @@ pub(crate) async fn read(settings: &Value, folder: &Path) -> Result<Ready, Strin
     let written = Written::deserialize(settings).map_err(|error| error.to_string())?;
     let places = [written.server.is_some(), written.kubeconfig.is_some(), written.in_cluster];
     if places.iter().filter(|place| **place).count() != 1 {
-        return Err("it needs exactly one of `server`, `kubeconfig` and `inCluster: true`".to_owned());
+        return Err(
+            "it needs exactly one of `server`, `kubeconfig` and `inCluster: true`".to_owned()
+        );
     }
     let mut ready = if let Some(path) = &written.kubeconfig {
         from_kubeconfig(&folder.join(expand_home(path)), &written).await?
@@ -113,7 +115,8 @@ fn from_server(written: &Written, folder: &Path) -> Result<Ready, String> {
 async fn from_kubeconfig(path: &Path, written: &Written) -> Result<Ready, String> {
     let kubeconfig = Kubeconfig::read_from(path).map_err(|error| chain(&error))?;
     let context = written.context.clone().or_else(|| kubeconfig.current_context.clone());
-    let names: Vec<&str> = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
+    let names: Vec<&str> =
+        kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
     match &context {
         Some(context) if names.contains(&context.as_str()) => {}
         Some(context) => {

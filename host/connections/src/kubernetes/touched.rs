@@ -41,7 +41,11 @@ fn json_patch(operation: &Value, pointers: &mut Vec<String>) -> Result<(), CallE
         Some("test") => {
             pointer("path")?;
         }
-        _ => return Err(malformed("an operation is none of add, copy, move, remove, replace, test")),
+        _ => {
+            return Err(malformed(
+                "an operation is none of add, copy, move, remove, replace, test",
+            ));
+        }
     }
     Ok(())
 }

@@ -81,7 +81,8 @@ impl Watcher {
         let (status, body) =
             self.grant.open_stream(operation, in_scope, || service.open(get)).await?;
         if status != 200 {
-            let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
+            let body =
+                body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
             let body = self.grant.piece(body)?;
             return Err(answer::refusal(&Answer { status, headers: vec![], body }, false));
         }

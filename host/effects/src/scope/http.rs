@@ -192,7 +192,8 @@ mod tests {
     #[test]
     fn an_input_can_never_widen_a_rule() {
         for input in ["*", "{any}", "a/b", "..", "", "a?b", "a%2fb"] {
-            let read = rules(json!([{"method": "GET", "path": "/x/${inputs.i}"}]), json!({"i": input}));
+            let read =
+                rules(json!([{"method": "GET", "path": "/x/${inputs.i}"}]), json!({"i": input}));
             assert!(read.is_err(), "{input:?} became {read:?}");
         }
         assert!(rules(json!([{"method": "GET", "path": "/x/${inputs.i}"}]), json!({})).is_err());

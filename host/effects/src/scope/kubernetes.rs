@@ -86,9 +86,7 @@ impl Rule {
             None => None,
         };
         let name = Pattern::read(written.name.as_deref().unwrap_or("*"), binding, is_subdomain)?;
-        if let Some(field) =
-            written.fields.iter().flatten().find(|field| !field.starts_with('/'))
-        {
+        if let Some(field) = written.fields.iter().flatten().find(|field| !field.starts_with('/')) {
             return Err(format!("the field `{}` is not a JSON pointer", field.escape_debug()));
         }
         let verbs = written.verbs.into_iter().collect();
@@ -201,7 +199,9 @@ pub fn check(rules: &[Rule], question: &Question<'_>) -> Result<(), CallError> {
 /// Whether `field` is one of `allowed` or below it.
 fn inside(field: &str, allowed: &[String]) -> bool {
     allowed.iter().any(|root| {
-        field.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        field
+            .strip_prefix(root.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
 }
 
@@ -276,7 +276,11 @@ mod tests {
             ("a patch beside", Question { touched: Some(&beside), ..patch }, false),
             ("a patch of anything", patch, false),
             ("a subresource", Question { subresource: Some("scale"), ..base }, false),
-            ("a list where one name is granted", Question { verb: "list", name: None, ..base }, false),
+            (
+                "a list where one name is granted",
+                Question { verb: "list", name: None, ..base },
+                false,
+            ),
             ("a list", replicasets, true),
             ("a list over all namespaces", Question { namespace: None, ..replicasets }, false),
             ("another group", Question { group: "evil.example", ..base }, false),
@@ -320,11 +324,26 @@ mod tests {
                           "namespace": "web", "fields": ["/spec"]});
         let held = Scope::kubernetes(&[rule], Binding(&json!({}))).unwrap();
         let cases = [
-            (json!({"verbs": ["get"], "resource": "apps/deployments", "namespace": "web", "name": "n", "fields": ["/spec/template"]}), true),
-            (json!({"verbs": ["get"], "resource": "apps/deployments", "namespace": "web", "name": "n"}), false),
-            (json!({"verbs": ["delete"], "resource": "apps/deployments", "namespace": "web", "fields": ["/spec"]}), false),
-            (json!({"verbs": ["get"], "resource": "apps/deployments", "namespace": "*", "fields": ["/spec"]}), false),
-            (json!({"verbs": ["get"], "resource": "*", "namespace": "web", "fields": ["/spec"]}), false),
+            (
+                json!({"verbs": ["get"], "resource": "apps/deployments", "namespace": "web", "name": "n", "fields": ["/spec/template"]}),
+                true,
+            ),
+            (
+                json!({"verbs": ["get"], "resource": "apps/deployments", "namespace": "web", "name": "n"}),
+                false,
+            ),
+            (
+                json!({"verbs": ["delete"], "resource": "apps/deployments", "namespace": "web", "fields": ["/spec"]}),
+                false,
+            ),
+            (
+                json!({"verbs": ["get"], "resource": "apps/deployments", "namespace": "*", "fields": ["/spec"]}),
+                false,
+            ),
+            (
+                json!({"verbs": ["get"], "resource": "*", "namespace": "web", "fields": ["/spec"]}),
+                false,
+            ),
             (json!({"verbs": ["get"], "resource": "apps/deployments", "fields": ["/spec"]}), false),
         ];
         for (rule, expected) in cases {

@@ -27,14 +27,18 @@ pub(super) fn recognise(bytes: &[u8]) -> Result<(), ArtifactError> {
             "a core WebAssembly module, not a component; build it for wasm32-wasip2, or wrap it \
              with `wasm-tools component new`",
         )),
-        [0, b'a', b's', b'm', ..] if bytes.len() < 8 => malformed("it is cut off after its first bytes"),
+        [0, b'a', b's', b'm', ..] if bytes.len() < 8 => {
+            malformed("it is cut off after its first bytes")
+        }
         [0, b'a', b's', b'm', ..] => malformed("it is WebAssembly of a version that is not known"),
         [0x7f, b'E', b'L', b'F', ..] => Err(ArtifactError::new(
             "plugin.precompiled",
             "machine code, such as a precompiled `.cwasm`; only the host compiles plugins, give \
              it the `.wasm`",
         )),
-        [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => malformed("it is compressed; unpack it first"),
+        [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            malformed("it is compressed; unpack it first")
+        }
         [b'P', b'K', ..] => malformed("it is a ZIP archive"),
         _ if text().starts_with(b"(") || text().starts_with(b";;") => Err(ArtifactError::new(
             "plugin.text",
@@ -70,9 +74,7 @@ pub(super) fn outline(bytes: &[u8]) -> Result<Outline<'_>, ArtifactError> {
                     outline.imports.insert(import.name.name.to_owned());
                 }
             }
-            Payload::CustomSection(section)
-                if depth == 0 && section.name() == MANIFEST_SECTION =>
-            {
+            Payload::CustomSection(section) if depth == 0 && section.name() == MANIFEST_SECTION => {
                 outline.manifests.push(section.data());
             }
             _ => {}
@@ -143,13 +145,21 @@ mod tests {
             ("precompiled", b"\x7fELF\x02\x01\x01".to_vec(), "plugin.precompiled"),
             ("future version", b"\0asm\x0e\0\x01\0".to_vec(), "plugin.malformed"),
             ("no manifest", component(&[]), "plugin.no-manifest"),
-            ("two manifests", component(&[&manifest("a"), &manifest("b")]), "plugin.manifest-invalid"),
+            (
+                "two manifests",
+                component(&[&manifest("a"), &manifest("b")]),
+                "plugin.manifest-invalid",
+            ),
             ("no json", component(&["hello"]), "plugin.manifest-invalid"),
             ("deep json", component(&[&deep]), "plugin.manifest-invalid"),
             ("a member twice", component(&[&duplicate]), "plugin.manifest-invalid"),
             ("a path as name", component(&[&manifest("../../etc/x")]), "plugin.manifest-invalid"),
             ("huge", component(&[&" ".repeat(70_000)]), "plugin.manifest-invalid"),
-            ("future form", component(&[&manifest("a").replace(":1,", ":2,")]), "plugin.manifest-invalid"),
+            (
+                "future form",
+                component(&[&manifest("a").replace(":1,", ":2,")]),
+                "plugin.manifest-invalid",
+            ),
         ];
         for (name, bytes, code) in cases {
             assert_eq!(Artifact::examine(bytes).unwrap_err().code, *code, "{name}");

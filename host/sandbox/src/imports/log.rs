@@ -104,7 +104,11 @@ pub(crate) fn escape_controls(text: &str) -> String {
         return text.to_owned();
     }
     text.chars().fold(String::with_capacity(text.len() + 16), |mut out, c| {
-        if moves(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+        if moves(c) {
+            out.extend(c.escape_unicode())
+        } else {
+            out.push(c)
+        }
         out
     })
 }

@@ -30,7 +30,12 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 let diagnostic = context.suggest(diagnostic, name, &names, &what);
                 match diagnostic.help {
                     Some(_) => diagnostic,
-                    None => diagnostic.helping("add it under `connections` in the configuration"),
+                    None => diagnostic.helping(format!(
+                        "set it in the operator's `bowline.yaml` under `connections`, {}, {}; or \
+                         rehearse with `--drill`",
+                        quote(kind),
+                        quote(&name.value)
+                    )),
                 }
             }
         });

@@ -84,7 +84,7 @@ pub(super) fn document(root: &Node, found: &mut Vec<Diagnostic>) -> Option<Docum
             _ => fields.unknown_key(&key, &Path::ROOT, ROOT_KEYS),
         }
     }
-    Some(document)
+    (!fields.values.is_exhausted()).then_some(document)
 }
 
 fn list<T>(

@@ -150,3 +150,17 @@ fn values_of_ordinary_depth_are_fine() {
         "]".repeat(40)
     ));
 }
+
+#[test]
+fn aliases_that_multiply_are_refused_in_no_time() {
+    let mut text = "steps:\n- name: a\n  image: x\n  spec:\n    a0: &a0 [x]\n".to_owned();
+    for n in 1..12 {
+        let items = vec![format!("*a{}", n - 1); 9].join(", ");
+        writeln!(text, "    a{n}: &a{n} [{items}]").expect("write to a text");
+    }
+    let source = workflow::SourceFile::new("laughs.yaml", text);
+    let checked =
+        workflow::check(&source, &crate::signatures(), &workflow::CheckOptions::default());
+    let codes: Vec<&str> = checked.diagnostics.iter().map(|d| d.code.as_str()).collect();
+    assert_eq!(codes, ["yaml-limit"]);
+}
