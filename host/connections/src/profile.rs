@@ -176,13 +176,13 @@ mod tests {
             (Some("datadoghq.eu"), Ok("https://api.datadoghq.eu")),
             (Some(" https://app.datadoghq.eu/ "), Ok("https://api.datadoghq.eu")),
             (Some("API.US5.datadoghq.com"), Ok("https://api.us5.datadoghq.com")),
-            (Some("evil.example"), Err(())),
+            (Some("evil.example"), Err(&())),
         ];
         for (site, expected) in cases {
             let settings =
                 site.map(|site| ("site".to_owned(), site.to_owned())).into_iter().collect();
             let url = datadog.base_url(None, &settings).map_err(|_| ());
-            assert_eq!(url.as_deref().map_err(|()| ()), expected, "{site:?}");
+            assert_eq!(url.as_deref(), expected, "{site:?}");
         }
     }
 }

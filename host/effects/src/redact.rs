@@ -122,7 +122,7 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
     forms.push(percent.to_lowercase().into_bytes());
     forms.push(percent.into_bytes());
     if let Ok(json) = serde_json::to_string(secret) {
-        forms.push(json[1..json.len() - 1].as_bytes().to_vec());
+        forms.push(json.as_bytes()[1..json.len() - 1].to_vec());
     }
     // A lower-cased percent form may lose what makes it a needle at all.
     forms.retain(|form| form.len() >= SECRET_BYTES_MIN);
