@@ -1,7 +1,7 @@
 //! A workflow as it was written, with the place of everything.
 //!
 //! The shape is checked here (which key takes what), because nothing else can be said about a
-//! text without it. Names may still repeat, and references may lead nowhere: see [`crate::check`].
+//! text without it. Names may still repeat, and references may lead nowhere: see [`crate::check()`].
 
 mod fields;
 mod read;
@@ -152,7 +152,7 @@ pub fn parse(source: &SourceFile) -> Parsed {
 }
 
 /// Each `image` of the document once, in the order of the file: what has to be resolved before
-/// [`crate::check`] can look at the inputs of the steps.
+/// [`crate::check()`] can look at the inputs of the steps.
 #[must_use]
 pub fn images(document: &Document) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();

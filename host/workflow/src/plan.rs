@@ -1,7 +1,7 @@
 //! A workflow with everything pinned: what a run follows and the journal keeps.
 //!
 //! Expressions are kept in Relay's JSON form (`{"$type": "Parameter", "name": …}`), since that
-//! is the language's own notation for data, and read back with [`crate::Expression`].
+//! is the language's own notation for data, and read back with `expression::Expression`.
 
 mod inputs;
 mod parameters;

@@ -1,6 +1,6 @@
 //! The language as a JSON Schema, for editors that know YAML.
 //!
-//! Good for completion and help texts. It accepts more than [`crate::check`] does, because an
+//! Good for completion and help texts. It accepts more than [`crate::check()`] does, because an
 //! editor sees `!Parameter x` as the text `x` and can't know what an expression comes to.
 
 use crate::signature::{Manifest, Resolution, Signatures};

@@ -1,6 +1,6 @@
 //! A workflow whose every name and reference is good.
 //!
-//! [`crate::check`] is the only way to get one, so whoever holds one need not look again.
+//! [`crate::check()`] is the only way to get one, so whoever holds one need not look again.
 
 use crate::check::Facts;
 use crate::document::{self, Step};

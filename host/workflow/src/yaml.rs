@@ -1,6 +1,6 @@
 //! YAML as a tree that remembers where everything stood.
 //!
-//! [`read`] is the only door to a YAML library; this file only holds what came through. Aliases
+//! `read` is the only door to a YAML library; this file only holds what came through. Aliases
 //! share what they stand for, so a tree is never larger than its text; whoever walks one must
 //! bound depth and steps itself.
 

@@ -34,7 +34,7 @@ pub(super) fn check(
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-/// Missing and unknown inputs don't depend on parameters, and [`crate::check`] has told them.
+/// Missing and unknown inputs don't depend on parameters, and [`crate::check()`] has told them.
 fn error(step: &WorkflowStep, mistake: Mistake) -> Option<ParameterError> {
     let MistakeKind::Wrong(what) = mistake.kind else { return None };
     let name = mistake.pointer.trim_start_matches('/').replace('/', ".");
