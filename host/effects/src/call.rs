@@ -169,7 +169,12 @@ impl Grant {
         self.settle(writes, number, outcome).await?;
         match sent {
             Ok(answer) => {
-                attempt.budget.receive(answer.body.len() as u64)?;
+                // The answer is withheld, but what it answers has been done: a step that took this
+                // for a refusal would write again.
+                attempt.budget.receive(answer.body.len() as u64).map_err(|mut error| {
+                    error.in_doubt = writes;
+                    error
+                })?;
                 Ok(self.clean(answer))
             }
             Err(mut error) => {
@@ -345,4 +350,123 @@ fn too_slow(timeout: Duration) -> CallError {
 fn journal_failed(source: &journal::JournalError, so: &str) -> CallError {
     let message = format!("the host could not write into its journal, {so}: {source}");
     CallError::new(Reason::Other, "host.journal", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AttemptOptions, BudgetLimits, Needles, Redactor, Secret};
+    use journal::conformance::{owner, start};
+    use journal::{Event, Journal, MemoryJournal, RunId, StepRecorder};
+    use std::time::Instant;
+    use tokio_util::sync::CancellationToken;
+
+    const KEY: &str = "CANARY-0123456789";
+
+    /// A grant that allows everything, and the journal that it writes into.
+    async fn grant(limits: BudgetLimits) -> (Grant, Arc<MemoryJournal>, RunId) {
+        let journal = Arc::new(MemoryJournal::default());
+        let (run, first) = start("w");
+        let claim = journal.create(&run, &owner(1), first).await.expect("create");
+        let step = "a".parse().expect("a name");
+        let shared: Arc<dyn Journal> = Arc::clone(&journal) as _;
+        let attempt = Attempt::new(AttemptOptions {
+            stop: CancellationToken::new(),
+            deadline: Instant::now() + Duration::from_secs(60),
+            limits,
+            redactor: Redactor::new(vec![Arc::new(Needles::new([&Secret::new(KEY.into())]))]),
+            recorder: StepRecorder::new(shared, claim, step, 1),
+        });
+        (Grant::new(Arc::new(attempt), "http/x", Scope::Http(vec![])), journal, run)
+    }
+
+    fn operation(writes: bool) -> Operation {
+        Operation {
+            text: "POST /x".into(),
+            writes,
+            precondition: None,
+            digest: digest(&[b"x"]),
+            request_bytes: 1,
+            timeout_ms: Some(200),
+        }
+    }
+
+    fn answer(body: &str) -> Answer {
+        Answer { status: 200, headers: vec![("x".into(), KEY.into())], body: body.into() }
+    }
+
+    /// What the journal knows of the calls: `intended` and how each ended.
+    async fn story(journal: &MemoryJournal, run: &RunId) -> Vec<&'static str> {
+        let events = journal.events(run, 1, 100).await.expect("read");
+        let word = |event: &Event| match event {
+            Event::EffectIntended { .. } => "intended",
+            Event::EffectSettled { outcome: EffectOutcome::Answered { .. }, .. } => "answered",
+            Event::EffectSettled { outcome: EffectOutcome::NotMade { .. }, .. } => "not made",
+            Event::EffectSettled { outcome: EffectOutcome::InDoubt { .. }, .. } => "in doubt",
+            _ => "other",
+        };
+        events.iter().map(|recorded| word(&recorded.event)).collect()
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_back_without_credentials_and_is_on_record() {
+        let (grant, journal, run) = grant(BudgetLimits::default()).await;
+
+        let body = format!("you sent {KEY}");
+        let called = grant.call(operation(true), |_| Ok(()), |_| async { Ok(answer(&body)) }).await;
+
+        let answer = called.expect("an answer");
+        assert_eq!(answer.body, b"you sent ***");
+        assert_eq!(answer.headers, [("x".to_owned(), "***".to_owned())]);
+        assert_eq!(story(&journal, &run).await, ["intended", "answered"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_out_of_scope_or_revoked_is_never_sent() {
+        let (grant, journal, run) = grant(BudgetLimits::default()).await;
+        let never = |_| async { panic!("it was sent") };
+        let no = |_: &Scope| Err(CallError::new(Reason::Denied, "http.denied", "no"));
+
+        let denied = grant.call(operation(true), no, never).await.expect_err("denied");
+        grant.attempt().revoke();
+        let revoked = grant.call(operation(true), |_| Ok(()), never).await.expect_err("revoked");
+
+        assert_eq!((denied.reason, revoked.reason), (Reason::Denied, Reason::Revoked));
+        assert!(!denied.in_doubt && !revoked.in_doubt);
+        assert_eq!(story(&journal, &run).await, ["not made"]);
+    }
+
+    #[tokio::test]
+    async fn a_write_without_an_answer_is_in_doubt_and_a_read_is_not() {
+        for writes in [true, false] {
+            let (grant, journal, run) = grant(BudgetLimits::default()).await;
+            let cut = |_| async {
+                let (code, message) = ("connection.cut", format!("cut after {KEY}"));
+                Err(SendError { reason: Reason::Unreachable, code, message, sent: true })
+            };
+
+            let lost = grant.call(operation(writes), |_| Ok(()), cut).await.expect_err("cut");
+            let hang = |_| std::future::pending();
+            let slow = grant.call(operation(writes), |_| Ok(()), hang).await.expect_err("slow");
+
+            assert_eq!((lost.in_doubt, slow.in_doubt), (writes, writes));
+            assert_eq!((lost.message.as_str(), slow.reason), ("cut after ***", Reason::Timeout));
+            let end = if writes { "in doubt" } else { "not made" };
+            assert_eq!(story(&journal, &run).await, ["intended", end, "intended", end]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_whose_answer_is_over_the_budget_has_been_done_all_the_same() {
+        let limits = BudgetLimits { responses_bytes_max: 3, ..BudgetLimits::default() };
+        for writes in [true, false] {
+            let (grant, _journal, _run) = grant(limits).await;
+
+            let long = |_| async { Ok(answer("long")) };
+            let error =
+                grant.call(operation(writes), |_| Ok(()), long).await.expect_err("too long");
+
+            assert_eq!((error.reason, error.in_doubt), (Reason::Exhausted, writes));
+        }
+    }
 }
