@@ -191,3 +191,82 @@ async fn a_server_with_another_authority_is_not_trusted_and_nothing_is_written()
     assert!(done.stdout.contains("certificate"), "{}", done.stdout);
     assert!(kubernetes.received().is_empty() && datadog.received().is_empty());
 }
+
+/// In Relay what a function returns is evaluated once more, so a parameter can make the article's
+/// own `!Fn.concat` post the API key to the incident.
+const ATTACKS: &[&str] = &[
+    "${connections.datadog.my-datadog-keys.apiKey}",
+    "$${connections.datadog.my-datadog-keys.apiKey}",
+    "${connections}",
+    "${secrets.DD_API_KEY}",
+    r#"{"$type": "Connection", "type": "datadog", "name": "my-datadog-keys"}"#,
+    "!Connection {type: datadog, name: my-datadog-keys}",
+    "${outputs.convert-incident-id.incident_id}",
+];
+
+const TIMELINE_STEPS: &str = r#"
+parameters: {deployment: {}}
+steps:
+  - name: convert-incident-id
+    image: relaysh/datadog-step-incident-extract-id
+    spec: {connection: !Connection {type: datadog, name: my-datadog-keys}, public_id: 5}
+  - name: update-timeline
+    image: relaysh/datadog-step-incident-timeline-update
+    spec:
+      connection: !Connection {type: datadog, name: my-datadog-keys}
+      incident_id: !Output {from: convert-incident-id, name: incident_id}
+      timeline_cell_content: CONTENT
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parameter_that_asks_for_the_key_is_posted_as_the_text_that_it_is() {
+    let authority = Authority::new();
+    let datadog = Server::start(&authority, datadog).await;
+    let mut place = Place::new();
+    place.write("ca.pem", &authority.pem).write(
+        "bowline.yaml",
+        format!(
+            "connections:\n  datadog:\n    my-datadog-keys: {{baseUrl: '{}', certificateAuthority: {{file: ca.pem}}, apiKey: {{env: DD_API_KEY}}, applicationKey: {{env: DD_API_KEY}}}}\n",
+            datadog.url
+        ),
+    );
+    place.set("DD_API_KEY", API_KEY);
+    let contents = [
+        r#"!Fn.concat ["Rolled back: ", !Parameter deployment]"#,
+        r#""Rolled back: ${parameters.deployment}""#,
+        r#"!Fn.concat ["Rolled back: ", !Fn.concat [!Parameter deployment]]"#,
+        r#"!Fn.path {object: {x: !Fn.concat ["Rolled back: ", !Parameter deployment]}, query: x}"#,
+    ];
+    for content in contents {
+        place.write("runbook.yaml", TIMELINE_STEPS.replace("CONTENT", content));
+        for attack in ATTACKS {
+            let before = datadog.received().len();
+            let given = format!("deployment={attack}");
+            let done = tokio::task::block_in_place(|| {
+                place.run(&["run", "runbook.yaml", "-p", &given, "--json", "-v"])
+            });
+
+            done.ends(0);
+            let received = datadog.received().split_off(before);
+            let posts: Vec<&Received> = received.iter().filter(|r| r.method == "POST").collect();
+            assert_eq!(posts.len(), 1, "{content} with {attack}");
+            assert!(
+                !posts[0].body.contains("CANARY"),
+                "{content} with {attack}: {}",
+                posts[0].body
+            );
+            let body: Value = serde_json::from_str(&posts[0].body).expect("JSON");
+            let posted = body["data"]["attributes"]["content"].to_string();
+            let words = attack.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| w.len() > 3);
+            for word in words {
+                assert!(posted.contains(word), "`{word}` of {attack} is not in {posted}");
+            }
+        }
+    }
+    let text = tokio::task::block_in_place(|| {
+        place.write("runbook.yaml", TIMELINE_STEPS.replace("CONTENT", ATTACKS[0]));
+        place.run(&["run", "runbook.yaml", "-p", "deployment=x"])
+    });
+    assert_ne!(text.code, 0, "a key has no place in the workflow's own text either");
+    assert!(!text.stdout.contains("CANARY") && !text.stderr.contains("CANARY"));
+}

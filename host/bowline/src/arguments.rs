@@ -146,6 +146,9 @@ pub(crate) enum GraphFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArguments {
+    /// Print the tags of the language instead, for an editor's list of custom YAML tags
+    #[arg(long)]
+    pub(crate) tags: bool,
     #[command(flatten)]
     pub(crate) config: ConfigArguments,
 }

@@ -4,6 +4,7 @@
 //! inside its text; [`crate::EvaluateError`] is what other rooms see of it.
 
 use crate::parser::ParseError;
+use crate::show::cut;
 
 /// What went wrong, outermost layer first.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -31,24 +32,24 @@ pub(crate) enum Fault {
     #[error("array index {index}: {cause}")]
     ArrayIndex { index: usize, cause: Box<Fault> },
 
-    #[error("unknown key {0}")]
+    #[error("unknown key {}", cut(.0))]
     UnknownKey(String),
-    #[error("unknown field {0}")]
+    #[error("unknown field {}", cut(.0))]
     UnknownField(String),
     #[error("index {0} out of bounds")]
     OutOfBounds(i64),
     #[error(
         "unexpected string index {} for slice, must be convertible to int: \
          strconv.ParseInt: parsing {}: {problem}",
-        quoted(text),
-        quoted(text)
+        quoted(&cut(text)),
+        quoted(&cut(text))
     )]
     TextIndex { text: String, problem: &'static str },
     #[error("unexpected index type {0} for slice")]
     IndexType(&'static str),
     #[error("unexpected key type {0} for map")]
     KeyType(&'static str),
-    #[error("unsupported value type {kind} for select of field {field}")]
+    #[error("unsupported value type {kind} for select of field {}", cut(field))]
     Select { kind: &'static str, field: String },
     #[error("the required field {} could not be found", quoted(.0))]
     MissingField(&'static str),

@@ -23,6 +23,27 @@ pub(crate) fn text(datum: &Datum) -> Result<String, Fault> {
     bytes(datum).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// Characters of a computed text that a message shows.
+const BRIEF_CHARS: usize = 100;
+
+/// `datum` as a message names it: what is inside of lists and mappings stays there, since it may
+/// be long, and may be nobody's business.
+pub(crate) fn brief(datum: &Datum) -> Result<String, Fault> {
+    match datum {
+        Datum::List(_) => Ok("[…]".to_owned()),
+        Datum::Map(_) => Ok("map[…]".to_owned()),
+        scalar => Ok(cut(&text(scalar)?)),
+    }
+}
+
+/// The beginning of a computed text, for a message.
+pub(crate) fn cut(text: &str) -> String {
+    match text.char_indices().nth(BRIEF_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 fn write(datum: &Datum, out: &mut Vec<u8>) -> Result<(), Fault> {
     match datum {
         Datum::Null => out.extend_from_slice(b"<nil>"),
@@ -72,6 +93,20 @@ mod tests {
         ];
         for (value, expected) in cases {
             assert_eq!(text(&Datum::from_json(&value).unwrap()).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_message_shows_neither_what_is_inside_nor_all_of_what_is_long() {
+        let cases = [
+            (json!({"key": "inside"}), "map[…]".to_owned()),
+            (json!(["inside"]), "[…]".to_owned()),
+            (json!("name"), "name".to_owned()),
+            (json!("ü".repeat(100)), "ü".repeat(100)),
+            (json!("ü".repeat(101)), format!("{}…", "ü".repeat(100))),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(brief(&Datum::from_json(&value).unwrap()).unwrap(), expected);
         }
     }
 }

@@ -92,6 +92,10 @@ impl Catalog {
     pub fn names(&self) -> Vec<String> {
         let good = self.entries.iter().filter(|entry| entry.artifact.is_ok());
         let mut names: Vec<String> = good.map(|entry| entry.name.clone()).collect();
+        let images =
+            RELAY_IMAGES.iter().filter(|(_, name)| names.iter().any(|known| known == name));
+        let images: Vec<String> = images.map(|(image, _)| (*image).to_owned()).collect();
+        names.extend(images);
         names.sort();
         names.dedup();
         names

@@ -26,7 +26,7 @@ mod unused_parameter;
 mod when;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::document;
+use crate::document::{self, Parsed};
 use crate::signature::Signatures;
 use crate::source::SourceFile;
 use crate::workflow::Workflow;
@@ -103,11 +103,21 @@ fn tell_the_first(diagnostics: &mut Vec<Diagnostic>) {
 /// know is treated as missing.
 #[must_use]
 pub fn check(source: &SourceFile, signatures: &Signatures, options: &CheckOptions) -> Checked {
-    let parsed = document::parse(source);
-    let mut diagnostics = parsed.diagnostics;
+    check_parsed(source, &document::parse(source), signatures, options)
+}
+
+/// The same for a text that was read before, as whoever had to look its images up has done.
+#[must_use]
+pub fn check_parsed(
+    source: &SourceFile,
+    parsed: &Parsed,
+    signatures: &Signatures,
+    options: &CheckOptions,
+) -> Checked {
+    let mut diagnostics = parsed.diagnostics.clone();
     let mut workflow = None;
-    if let Some(document) = parsed.document {
-        let context = Context::new(source, &document, signatures, options);
+    if let Some(document) = &parsed.document {
+        let context = Context::new(source, document, signatures, options);
         RULES.iter().for_each(|rule| rule(&context, &mut diagnostics));
         if !diagnostics.iter().any(Diagnostic::is_error) {
             workflow = Workflow::from_facts(source, &context.into_facts());

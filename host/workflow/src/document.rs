@@ -11,6 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::source::{SourceFile, Span, Spanned};
 use crate::yaml::{self, Node};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// A workflow as it was written.
 #[derive(Clone, Debug, Default)]
@@ -119,8 +120,8 @@ pub enum Source {
 /// A value with expressions: what it means, and where each part of it stands.
 #[derive(Clone, Debug)]
 pub struct Written {
-    /// In Relay's JSON form.
-    pub value: Value,
+    /// In Relay's JSON form. Shared with the workflow that comes of it.
+    pub value: Arc<Value>,
     /// In the text.
     pub node: Node,
 }

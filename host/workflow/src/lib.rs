@@ -21,7 +21,7 @@ pub mod tags;
 mod workflow;
 pub mod yaml;
 
-pub use check::{CheckOptions, Checked, check};
+pub use check::{CheckOptions, Checked, check, check_parsed};
 pub use diagnostic::{Code, Diagnostic, Fix, Label, Severity};
 pub use document::{Document, Parsed, images, parse};
 pub use graph::Why;

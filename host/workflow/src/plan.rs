@@ -97,6 +97,6 @@ fn planned(step: &WorkflowStep) -> PlannedStep {
         plugin: step.plugin().cloned(),
         after: step.after(),
         when: step.when.clone(),
-        spec: step.spec.clone(),
+        spec: Value::clone(&step.spec),
     }
 }

@@ -29,6 +29,8 @@ pub(crate) enum What {
         kind: String,
         name: Spanned<String>,
     },
+    /// Something inside of a connection, such as its key.
+    InsideConnection,
     /// Without a name: all outputs of a step.
     Output {
         step: String,

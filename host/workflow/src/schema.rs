@@ -5,6 +5,7 @@
 
 use crate::signature::{Manifest, Resolution, Signatures};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// The tags of the language in the notation of YAML editors (`yaml.customTags`): each with the
 /// forms that it takes.
@@ -40,15 +41,22 @@ pub fn custom_tags() -> Vec<String> {
 #[must_use]
 pub fn schema(signatures: &Signatures) -> Value {
     let mut definitions = definitions();
-    let mut plugins = Vec::new();
+    let mut images: BTreeMap<&str, (&Manifest, Vec<&str>)> = BTreeMap::new();
     for (image, resolution) in signatures {
         let Resolution::Found(signature) = resolution else { continue };
-        let key = format!("plugin {image}");
+        let manifest = &signature.manifest;
+        images.entry(&manifest.name).or_insert((manifest, Vec::new())).1.push(image);
+    }
+    let mut plugins = Vec::new();
+    for (manifest, images) in images.values() {
+        let key = format!("plugin.{}", manifest.name);
         plugins.push(json!({
-            "if": {"required": ["image"], "properties": {"image": {"const": image}}},
-            "then": {"properties": {"spec": {"$ref": format!("#/$defs/{}", pointer(&key))}}},
+            "if": {"required": ["image"], "properties": {"image": {"enum": images}}},
+            "then": {"properties": {"spec": {"$ref": reference(&key)}}},
         }));
-        definitions.insert(key, spec(&signature.manifest));
+        let (spec, inner) = spec(manifest, &key);
+        definitions.extend(inner);
+        definitions.insert(key, spec);
     }
     let step = definitions.get_mut("step").and_then(Value::as_object_mut);
     if let (Some(step), false) = (step, plugins.is_empty()) {
@@ -57,6 +65,7 @@ pub fn schema(signatures: &Signatures) -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Bowline workflow",
+        "x-yaml-custom-tags": custom_tags(),
         "type": "object",
         "additionalProperties": false,
         "properties": {
@@ -176,12 +185,20 @@ fn trigger() -> Value {
     })
 }
 
-/// The inputs of a plugin. Each may be an expression too, so its own schema is only one of two
-/// possibilities: enough for completion and help. The `$id` keeps references inside of it.
-fn spec(manifest: &Manifest) -> Value {
+/// The inputs of a plugin, and the definitions that they lean on. Each input may be an expression
+/// too, so its own schema is only one of two possibilities: enough for completion and help.
+///
+/// The definitions move beside those of the language, under the plugin's key: editors do not
+/// follow references inside of an embedded schema with an `$id` of its own.
+fn spec(manifest: &Manifest, key: &str) -> (Value, Map<String, Value>) {
     let mut schema = manifest.inputs.clone();
-    let Some(map) = schema.as_object_mut() else { return json!({"type": "object"}) };
-    map.insert("$id".to_owned(), format!("bowline:plugin/{}", manifest.name).into());
+    move_references(&mut schema, key);
+    let Some(map) = schema.as_object_mut() else { return (json!({"type": "object"}), Map::new()) };
+    map.remove("$schema");
+    let inner = match map.remove("$defs") {
+        Some(Value::Object(inner)) => inner,
+        _ => Map::new(),
+    };
     map.insert("description".to_owned(), manifest.summary.as_str().into());
     if let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut) {
         for property in properties.values_mut() {
@@ -195,23 +212,38 @@ fn spec(manifest: &Manifest) -> Value {
             *property = Value::Object(relaxed);
         }
     }
-    schema
+    let inner = inner.into_iter().map(|(name, value)| (format!("{key}.{name}"), value));
+    (schema, inner.collect())
+}
+
+/// Lets `#/$defs/Name` lead to `#/$defs/KEY.Name`.
+fn move_references(schema: &mut Value, key: &str) {
+    match schema {
+        Value::Object(map) => {
+            for (keyword, value) in map {
+                let name = value.as_str().and_then(|value| value.strip_prefix(DEFINITIONS));
+                match name {
+                    Some(name) if keyword == "$ref" => {
+                        *value = format!("{}.{name}", reference(key)).into();
+                    }
+                    _ => move_references(value, key),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| move_references(item, key)),
+        _ => (),
+    }
 }
 
 fn text(description: &str) -> Value {
     json!({"type": "string", "minLength": 1, "description": description})
 }
 
-/// A key inside of a JSON pointer that stands in a URI.
-fn pointer(key: &str) -> String {
-    let mut escaped = String::new();
-    for byte in key.replace('~', "~0").replace('/', "~1").bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                escaped.push(char::from(byte));
-            }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
+/// Where definitions are.
+const DEFINITIONS: &str = "#/$defs/";
+
+/// The reference to a definition. The name of a plugin is small letters, digits, `-` and `.`, so
+/// there is nothing to escape.
+fn reference(key: &str) -> String {
+    format!("{DEFINITIONS}{key}")
 }

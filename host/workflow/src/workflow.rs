@@ -55,7 +55,7 @@ pub struct WorkflowStep {
     pub(crate) waits: Vec<Wait>,
     pub(crate) when: Vec<Value>,
     pub(crate) conditional: bool,
-    pub(crate) spec: Value,
+    pub(crate) spec: Arc<Value>,
     pub(crate) span: Span,
 }
 
@@ -298,7 +298,7 @@ fn checked(
     let name = names[number].clone();
     let edges: &[Edge] = &facts.edges[number];
     let spec = match step.kind {
-        StepKind::Container => step.container.spec.as_ref().map(|spec| spec.value.clone()),
+        StepKind::Container => step.container.spec.as_ref().map(|spec| Arc::clone(&spec.value)),
         StepKind::Approval => None,
     };
     WorkflowStep {
@@ -315,7 +315,7 @@ fn checked(
         kind: step.kind,
         image: step.container.image.as_ref().map(|image| image.value.clone()),
         signature,
-        spec: spec.unwrap_or_else(|| Value::Object(Map::new())),
+        spec: spec.unwrap_or_else(|| Arc::new(Value::Object(Map::new()))),
         span: step.span,
         name,
     }
@@ -324,7 +324,7 @@ fn checked(
 /// The author's conditions, the answer that a gate waits for, and one for each step that must
 /// have succeeded first.
 fn conditions(step: &Step, name: &StepName, edges: &[Edge], names: &[StepName]) -> Vec<Value> {
-    let mut own = match step.when.as_ref().map(|when| &when.value) {
+    let mut own = match step.when.as_ref().map(|when| &*when.value) {
         None => Vec::new(),
         Some(Value::Array(items)) => items.clone(),
         Some(other) => vec![other.clone()],

@@ -51,8 +51,19 @@ fn the_schema_takes_and_refuses_what_it_should() {
 }
 
 #[test]
+fn a_plugin_s_definitions_stand_beside_those_of_the_language() {
+    let schema = schema(&signatures());
+    // Editors follow references from the root only.
+    assert_eq!(schema["$defs"]["plugin.scale.count"], json!({"type": "integer"}));
+    let replicas = &schema["$defs"]["plugin.scale"]["properties"]["replicas"]["anyOf"][0];
+    assert_eq!(replicas["$ref"], "#/$defs/plugin.scale.count");
+    assert_eq!(schema["$defs"]["plugin.scale"].get("$id"), None);
+}
+
+#[test]
 fn editors_learn_every_tag() {
     let tags = custom_tags();
+    assert_eq!(schema(&signatures())["x-yaml-custom-tags"], json!(tags));
     assert!(CUSTOM_TAGS.iter().all(|&tag| tags.iter().any(|known| known == tag)));
     assert!(tags.contains(&"!Fn.concat sequence".to_owned()));
     assert_eq!(tags.len(), CUSTOM_TAGS.len() + 3 * expression::function::FUNCTIONS.len());

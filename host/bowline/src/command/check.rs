@@ -8,8 +8,8 @@ use connections::Settings;
 use std::collections::BTreeSet;
 use std::path::Path;
 use workflow::{
-    CheckOptions, Checked, Diagnostic, Severity, SourceFile, Workflow, check, connections, images,
-    parse,
+    CheckOptions, Checked, Diagnostic, Severity, SourceFile, Workflow, check_parsed, connections,
+    images, parse,
 };
 
 pub(crate) fn run(arguments: &CheckArguments, output: &Output) -> anyhow::Result<Exit> {
@@ -63,10 +63,11 @@ pub(crate) fn check_file(
     options: CheckOptions,
 ) -> anyhow::Result<Checked> {
     let mut catalog = wiring::catalog(settings)?;
-    let images = parse(source).document.map(|document| images(&document)).unwrap_or_default();
+    let parsed = parse(source);
+    let images = parsed.document.as_ref().map(images).unwrap_or_default();
     let beside = path.parent().unwrap_or(Path::new(""));
     let signatures = catalog.resolve(images.iter().map(String::as_str), beside);
-    let checked = check(source, &signatures, &options);
+    let checked = check_parsed(source, &parsed, &signatures, &options);
     let (Some(workflow), Some(settings)) = (&checked.workflow, known) else { return Ok(checked) };
     let known = connections_known(workflow, settings);
     let all = connections(workflow)
@@ -75,7 +76,8 @@ pub(crate) fn check_file(
     if all {
         return Ok(checked);
     }
-    Ok(check(source, &signatures, &CheckOptions { known_connections: Some(known), ..options }))
+    let options = CheckOptions { known_connections: Some(known), ..options };
+    Ok(check_parsed(source, &parsed, &signatures, &options))
 }
 
 /// Those that are set, and those of the workflow that a `*` stands for.

@@ -7,6 +7,10 @@ use crate::wiring;
 use std::path::Path;
 
 pub(crate) fn run(arguments: &SchemaArguments, output: &Output) -> anyhow::Result<Exit> {
+    if arguments.tags {
+        output.line(&format!("{:#}", serde_json::Value::from(workflow::custom_tags())));
+        return Ok(Exit::Success);
+    }
     let settings = wiring::settings(&arguments.config, None)?;
     let mut catalog = wiring::catalog(&settings)?;
     let names: Vec<String> = catalog.names();

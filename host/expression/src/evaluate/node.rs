@@ -212,5 +212,5 @@ impl<'s> Machine<'s> {
 
 /// A key as it appears in the path of a message.
 pub(crate) fn shown_key(key: &Datum) -> Result<String, Fault> {
-    show::text(key)
+    show::brief(key)
 }

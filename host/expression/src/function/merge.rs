@@ -64,7 +64,7 @@ fn is_deep(mode: &Datum) -> Result<bool, Fault> {
     match mode.as_bytes() {
         Some(b"deep") => Ok(true),
         Some(b"shallow") => Ok(false),
-        _ => Err(Fault::MergeMode(quoted(&show::text(mode)?))),
+        _ => Err(Fault::MergeMode(quoted(&show::brief(mode)?))),
     }
 }
 

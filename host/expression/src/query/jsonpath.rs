@@ -212,7 +212,7 @@ impl<'s> Walk<'_, 's, '_> {
                 Ok(child) => found.extend(child),
                 Err(fault) if fault.class() == Class::Limit => return Err(fault),
                 // A child that can't be evaluated spoils its brothers, but never the query.
-                Err(_) => return Err(Fault::UnknownKey(show::text(&key)?)),
+                Err(_) => return Err(Fault::UnknownKey(show::brief(&key)?)),
             }
         }
         Ok(found)
@@ -305,7 +305,7 @@ pub(super) fn not(operand: &Datum) -> Result<Datum, Fault> {
 pub(super) fn negative(operand: &Datum) -> Result<Datum, Fault> {
     match operator::to_number(operand) {
         Some(value) => Ok(Datum::Number(-value)),
-        None => Err(Fault::NoNumber { shown: show::text(operand)?, kind: operand.type_name() }),
+        None => Err(Fault::NoNumber { shown: show::brief(operand)?, kind: operand.type_name() }),
     }
 }
 

@@ -12,9 +12,15 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (place, site) in context.all_sites() {
         let Some((message, help)) = complaint(place, &site.what) else { continue };
         let severity = match place {
-            Place::Spec | Place::When if !matches!(site.what, What::Answer { .. }) => {
-                Severity::Error
+            // What Relay gives and Bowline does not is no mistake of the author.
+            _ if matches!(
+                site.what,
+                What::Answer { .. } | What::Secret | What::InsideConnection
+            ) =>
+            {
+                Severity::Warning
             }
+            Place::Spec | Place::When => Severity::Error,
             _ => Severity::Warning,
         };
         let diagnostic = Diagnostic::new(Code::OutOfPlace, site.span, message);
@@ -31,6 +37,16 @@ fn complaint(place: Place, what: &What) -> Option<(&'static str, &'static str)> 
         (Place::Spec, What::Answer { .. }) => (
             "an answer has a value in `when` only",
             "use it in `when`; a step that depends on the approval step runs after a yes",
+        ),
+        (Place::Spec | Place::When, What::Secret) => (
+            "a step is never given a secret, so this has no value and the step fails",
+            "put the secret into a connection of `bowline.yaml`, and give the step that \
+             connection: `!Connection {type: …, name: …}`",
+        ),
+        (Place::Spec | Place::When, What::InsideConnection) => (
+            "a step gets a handle to a connection and never what is inside of it, so this has no \
+             value and the step fails",
+            "give the step the connection itself: `!Connection {type: …, name: …}`",
         ),
         (
             Place::Webhook,
@@ -52,7 +68,8 @@ fn complaint(place: Place, what: &What) -> Option<(&'static str, &'static str)> 
             | What::Status { .. }
             | What::Answer { .. }
             | What::Secret
-            | What::Connection { .. },
+            | What::Connection { .. }
+            | What::InsideConnection,
         ) => ("a trigger knows its event only", "use `!Data`"),
         _ => return None,
     };

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (number, step) in context.document().steps.iter().enumerate() {
         let Some(when) = &step.when else { continue };
-        let items: Vec<(&Value, Vec<String>)> = match &when.value {
+        let items: Vec<(&Value, Vec<String>)> = match &*when.value {
             Value::Array(items) => {
                 let items = items.iter().enumerate();
                 items.map(|(index, item)| (item, vec![index.to_string()])).collect()

@@ -243,7 +243,7 @@ fn mapping(fields: &mut Fields<'_>, node: &Node, path: &Path<'_>) -> Option<Writ
         return None;
     }
     let value = fields.values.expressions(node);
-    Some(Written { value, node: node.clone() })
+    Some(Written { value: value.into(), node: node.clone() })
 }
 
 impl Fields<'_> {
@@ -256,7 +256,7 @@ impl Fields<'_> {
 /// A value with expressions; nothing if it is null.
 fn written(fields: &mut Fields<'_>, node: &Node) -> Option<Written> {
     let value = fields.values.expression(node);
-    (!is_null(node)).then(|| Written { value, node: node.clone() })
+    (!is_null(node)).then(|| Written { value: value.into(), node: node.clone() })
 }
 
 fn is_null(node: &Node) -> bool {
@@ -371,8 +371,10 @@ fn binding(fields: &mut Fields<'_>, trigger: &mut Trigger, node: &Node, path: &P
             "key" => trigger.key = written(fields, &value),
             "parameters" if fields.is_mapping(&value, &path_of_field) => {
                 for (name, value) in value.entries() {
-                    let written =
-                        Written { value: fields.values.expression(&value), node: value.clone() };
+                    let written = Written {
+                        value: fields.values.expression(&value).into(),
+                        node: value.clone(),
+                    };
                     let name =
                         Spanned::new(name.text().unwrap_or_default().to_owned(), name.span());
                     trigger.parameters.push((name, written));

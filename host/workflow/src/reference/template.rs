@@ -106,6 +106,10 @@ impl Template<'_> {
         let paths = std::mem::take(&mut self.letters.paths);
         for path in paths.iter().filter(|path| !path.piped) {
             let Some(root) = path.words.first() else { continue };
+            if let ("connections", Some(inside)) = (root.text.as_str(), path.words.get(3)) {
+                let span = self.place(inside);
+                self.push(What::InsideConnection, span);
+            }
             let whole = path.words.len() == 1;
             let what = match root.text.as_str() {
                 "parameters" if whole => What::AllParameters,

@@ -136,7 +136,7 @@ fn step(step: &Step) -> Value {
     };
     let name = step.name.as_ref().map(|name| name.value.as_str()).unwrap_or_default();
     decoded.insert("name".to_owned(), name.into());
-    let when = step.when.as_ref().map(|when| when.value.clone());
+    let when = step.when.as_ref().map(|when| Value::clone(&when.value));
     if step.kind == StepKind::Approval {
         decoded.insert("type".to_owned(), "approval".into());
         let mut items = vec![json!({"$fn.equals": [
@@ -165,8 +165,8 @@ fn container(container: &Container) -> Map<String, Value> {
     let texts = |texts: &Vec<String>| Value::from(texts.clone());
     let fields = [
         ("image", container.image.as_ref().map(|image| image.value.as_str().into())),
-        ("spec", container.spec.as_ref().map(|spec| spec.value.clone())),
-        ("env", container.env.as_ref().map(|env| env.value.clone())),
+        ("spec", container.spec.as_ref().map(|spec| Value::clone(&spec.value))),
+        ("env", container.env.as_ref().map(|env| Value::clone(&env.value))),
         ("input", container.input.as_ref().map(|input| texts(&input.value))),
         ("inputFile", container.input_file.as_ref().map(|file| file.value.as_str().into())),
         ("command", container.command.as_ref().map(|command| command.value.as_str().into())),
@@ -187,14 +187,14 @@ fn trigger(trigger: &Trigger) -> Value {
     }
     if !trigger.parameters.is_empty() {
         let bound = trigger.parameters.iter();
-        let bound = bound.map(|(name, value)| (name.value.clone(), value.value.clone()));
+        let bound = bound.map(|(name, value)| (name.value.clone(), Value::clone(&value.value)));
         decoded["binding"]["parameters"] = Value::Object(bound.collect());
     }
     if let Some(key) = &trigger.key {
-        decoded["binding"]["key"] = key.value.clone();
+        decoded["binding"]["key"] = Value::clone(&key.value);
     }
     if let Some(when) = &trigger.when {
-        decoded["when"] = when.value.clone();
+        decoded["when"] = Value::clone(&when.value);
     }
     let (kind, source) = match &trigger.source {
         None => return decoded,

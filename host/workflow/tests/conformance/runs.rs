@@ -76,7 +76,7 @@ fn environment_of(source: &SourceFile, step: &str) -> Value {
     let named = |name: &workflow::Spanned<String>| name.value == step;
     let step = document.steps.iter().find(|step| step.name.as_ref().is_some_and(named));
     step.and_then(|step| step.container.env.as_ref())
-        .map_or_else(|| json!({}), |env| env.value.clone())
+        .map_or_else(|| json!({}), |env| Value::clone(&env.value))
 }
 
 fn value(tree: &Value, scope: &Scope) -> Result<Value, String> {

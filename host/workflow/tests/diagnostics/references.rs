@@ -194,6 +194,24 @@ triggers:
   when: !Fn.equals [!Data x, !Output [a, b]]
 #                                     ^ out-of-place: a trigger knows its event only
 "#
+    keys_stay_with_the_host r#"
+parameters:
+  p: {}
+steps:
+- name: a
+  image: anything
+  when: !Fn.notEquals [!Secret password, ""]
+#                              ^^^^^^^^ out-of-place: never given a secret
+  spec:
+    a: !Secret password
+#              ^^^^^^^^ out-of-place: the step fails
+    b: ${secrets.password}
+#        ^^^^^^^ out-of-place
+    c: "Bearer ${connections.kubernetes.prod.token}"
+#                                            ^^^^^ out-of-place: a handle to a connection
+    d: ${connections.kubernetes.prod}
+    e: ${parameters.p}
+"#
     connections_are_set_up r#"
 steps:
 - name: a
