@@ -7,7 +7,8 @@ use crate::imports::runtime::Context;
 use crate::plugin::{Plugin, Workshop};
 use crate::state::{Facts, StepState};
 use crate::{
-    Catalog, Connector, Entry, Grants, Limits, Reference, Slot, bindings, imports, outcome,
+    Catalog, Connector, Entry, Grants, Limits, NoFiles, Reference, Slot, WorkflowFiles, bindings,
+    documents, imports, outcome,
 };
 use async_trait::async_trait;
 use effects::{Attempt, AttemptOptions, Grant, Redactor};
@@ -31,6 +32,7 @@ pub struct Sandbox {
     cache: CodeCache,
     connector: Arc<dyn Connector>,
     limits: Limits,
+    files: Arc<dyn WorkflowFiles>,
     plugins: RwLock<HashMap<String, Arc<Plugin>>>,
 }
 
@@ -54,7 +56,14 @@ impl Sandbox {
         imports::sockets::link(&mut linker)?;
         connector.link(&mut linker)?;
         let plugins = RwLock::default();
-        Ok(Self { clockwork, linker, cache, connector, limits, plugins })
+        let files = Arc::new(NoFiles);
+        Ok(Self { clockwork, linker, cache, connector, limits, files, plugins })
+    }
+
+    /// The same, with the files that steps may be given the documents of.
+    #[must_use]
+    pub fn with_files(self, files: Arc<dyn WorkflowFiles>) -> Self {
+        Self { files, ..self }
     }
 
     /// Makes the plugins with these digests ready to run, several at a time: loads their code,
@@ -147,7 +156,7 @@ impl Sandbox {
             Failure::permanent("host.plugin", message)
         })?;
         let limits = self.limits_for(&plugin);
-        let inputs = prepare_inputs(&plugin, invocation.inputs)?;
+        let inputs = prepare_inputs(&plugin, invocation.inputs, &*self.files)?;
         let opened = self.open_connections(&plugin, &inputs, &invocation.connections).await?;
         let needles = opened.values().map(|(_, opened)| Arc::clone(&opened.needles)).collect();
         let attempt = Arc::new(Attempt::new(AttemptOptions {
@@ -291,16 +300,24 @@ async fn out_of_time(attempt: &Attempt, limits: &Limits, stop: &CancellationToke
     }
 }
 
-/// The inputs as the guest gets them: defaults filled in, checked, of bounded size.
-fn prepare_inputs(plugin: &Plugin, inputs: Value) -> Result<Value, Failure> {
+/// The inputs as the guest gets them: defaults filled in, checked, documents parsed, of bounded
+/// size.
+fn prepare_inputs(
+    plugin: &Plugin,
+    inputs: Value,
+    files: &dyn WorkflowFiles,
+) -> Result<Value, Failure> {
     let mut object = match inputs {
         Value::Object(object) => object,
         Value::Null => Map::new(),
         _ => return Err(Failure::permanent("step.inputs", "the inputs are not a mapping")),
     };
     plugin.inputs.fill_defaults(&mut object);
-    let inputs = Value::Object(object);
+    let mut inputs = Value::Object(object);
     plugin.inputs.check(&inputs, "step.inputs", "inputs")?;
+    if let Value::Object(object) = &mut inputs {
+        documents::resolve(&plugin.manifest, object, files)?;
+    }
     let bytes = inputs.to_string().len();
     if bytes > INPUTS_BYTES_MAX {
         let message = format!("the inputs have {bytes} bytes, and {INPUTS_BYTES_MAX} are allowed");

@@ -6,6 +6,7 @@
 pub mod check;
 pub mod diagnostic;
 pub mod document;
+pub mod documents;
 mod graph;
 mod inputs;
 mod known;

@@ -1,5 +1,6 @@
 //! What a plugin takes, gives and needs. Plain data, handed in by whoever knows plugins.
 
+use crate::documents::DocumentsFrom;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -29,6 +30,9 @@ pub struct Manifest {
     /// The connections it asks for, by slot.
     #[serde(default)]
     pub connections: BTreeMap<String, ConnectionNeed>,
+    /// The inputs at the top that hold documents, which the host parses for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub documents: BTreeMap<String, DocumentsFrom>,
     /// What it wants of the budgets, where the defaults do not fit.
     #[serde(default)]
     pub limits: LimitsWanted,

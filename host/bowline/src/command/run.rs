@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use connections::{Connections, Settings};
 use drill::{Drill, Options};
 use journal::{Journal, RunId};
-use sandbox::{Reference, Sandbox, artifact};
+use sandbox::{Reference, Sandbox, WorkflowFolder, artifact};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -89,6 +89,7 @@ async fn prepare(
         })?;
     }
     let (sandbox, warning) = wiring::sandbox(connections, limits)?;
+    let sandbox = sandbox.with_files(Arc::new(WorkflowFolder::of(path)));
     if let Some(warning) = warning {
         output.note(&format!("warning: {}", visible(&warning)));
     }
