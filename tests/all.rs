@@ -11,6 +11,7 @@ mod https;
 mod limits;
 mod malformed_plugins;
 mod published_workflows;
+mod reaching_a_cluster;
 mod readme;
 mod runs;
 mod transcripts;

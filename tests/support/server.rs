@@ -25,7 +25,34 @@ pub(crate) struct Received {
 /// What a request is answered with: status, media type, body.
 pub(crate) type Answer = (u16, &'static str, String);
 
-type Handler = Arc<dyn Fn(&Received) -> Answer + Send + Sync>;
+/// An answer with headers of its own.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl From<Answer> for Reply {
+    fn from((status, media_type, body): Answer) -> Self {
+        let headers = vec![("content-type", media_type.to_owned())];
+        Self { status, headers, body: body.into_bytes() }
+    }
+}
+
+type Handler = Arc<dyn Fn(&Received) -> Reply + Send + Sync>;
+
+/// What a server's certificate says.
+pub(crate) struct Certificate {
+    pub(crate) name: &'static str,
+    /// Days from now from which, and until which, it is valid.
+    pub(crate) days: (i64, i64),
+}
+
+impl Default for Certificate {
+    fn default() -> Self {
+        Self { name: "127.0.0.1", days: (-1, 30) }
+    }
+}
 
 /// The private authority of one test.
 pub(crate) struct Authority {
@@ -49,10 +76,21 @@ impl Authority {
         Self { pem: certificate.pem(), issuer: Issuer::new(parameters, key) }
     }
 
-    fn acceptor(&self) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor_with(&Certificate::default())
+    }
+
+    fn acceptor_with(&self, certificate: &Certificate) -> TlsAcceptor {
         let key = KeyPair::generate().expect("make a key");
-        let parameters =
-            CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("name the server");
+        let mut parameters =
+            CertificateParams::new(vec![certificate.name.to_owned()]).expect("name the server");
+        let day = |days: i64| {
+            let day = std::time::Duration::from_secs(days.unsigned_abs() * 86_400);
+            let now = std::time::SystemTime::now();
+            if days < 0 { now - day } else { now + day }
+        };
+        parameters.not_before = day(certificate.days.0).into();
+        parameters.not_after = day(certificate.days.1).into();
         let certificate = parameters.signed_by(&key, &self.issuer).expect("sign the server");
         let _ = rustls::crypto::ring::default_provider().install_default();
         let config = rustls::ServerConfig::builder()
@@ -71,10 +109,21 @@ impl Server {
         authority: &Authority,
         handler: impl Fn(&Received) -> Answer + Send + Sync + 'static,
     ) -> Self {
+        let handler = move |received: &Received| handler(received).into();
+        Self::start_with(authority, &Certificate::default(), handler).await
+    }
+
+    /// The same, with a certificate of its own and answers with headers of their own.
+    pub(crate) async fn start_with(
+        authority: &Authority,
+        certificate: &Certificate,
+        handler: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("listen");
         let url = format!("https://{}", listener.local_addr().expect("know the port"));
         let received = Arc::new(Mutex::new(Vec::new()));
-        let (acceptor, handler): (_, Handler) = (authority.acceptor(), Arc::new(handler));
+        let (acceptor, handler): (_, Handler) =
+            (authority.acceptor_with(certificate), Arc::new(handler));
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, acceptor, handler, Arc::clone(&received)));
         Self { url, received, _tasks: tasks }
@@ -127,12 +176,11 @@ async fn answer(
             .collect(),
         body: String::from_utf8_lossy(&body).into_owned(),
     };
-    let (status, media_type, body) = handler(&received);
+    let reply = handler(&received);
     record.lock().expect("write the record").push(received);
-    let response = Response::builder()
-        .status(status)
-        .header("content-type", media_type)
-        .body(Full::new(Bytes::from(body)))
-        .expect("make an answer");
-    Ok(response)
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    Ok(response.body(Full::new(Bytes::from(reply.body))).expect("make an answer"))
 }

@@ -63,9 +63,12 @@ fn start_log(verbose: u8) {
         1 => "info",
         _ => "debug",
     };
+    let others = if verbose == 0 { "off" } else { "error" };
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(format!(
-            "error,bowline={level},sandbox={level},scheduler={level},connections={level},journal={level}"
+            // Other people's libraries tell an error that the caller handles; here it is in the
+            // journal, with its connection.
+            "{others},bowline={level},sandbox={level},scheduler={level},connections={level},journal={level}"
         )))
         .with_writer(std::io::stderr)
         .without_time()

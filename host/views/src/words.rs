@@ -77,7 +77,12 @@ pub(crate) fn level_word(level: Level) -> &'static str {
 
 /// A line of a step as it is shown: its level, its text, its fields.
 pub(crate) fn log_line(level: Level, message: &str, fields: &[(String, String)]) -> String {
-    let mut line = format!("{}{}", level_word(level), escape::plain(message));
+    // A step that words its errors as kubectl does has said the word itself.
+    let word = level_word(level);
+    let bare = word.trim_end_matches(": ");
+    let said = message.get(..bare.len()).is_some_and(|start| start.eq_ignore_ascii_case(bare))
+        && !message[bare.len()..].starts_with(char::is_alphanumeric);
+    let mut line = format!("{}{}", if said { "" } else { word }, escape::plain(message));
     for (name, value) in fields {
         line.push_str(&format!(" {}={}", escape::plain(name), field_value(value)));
     }
