@@ -38,7 +38,7 @@ bench: components ## Floor and ours in one run; the README's table comes from he
 	cargo bench -p tests
 
 bench-cluster: components ## `rollout undo` with kubectl and with bowline, in turns
-	cargo build -p cluster
+	cargo build -p bowline -p cluster
 	cargo build --release -p bowline
 	target/debug/cluster bench --bowline target/release/bowline
 

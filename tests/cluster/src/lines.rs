@@ -16,7 +16,11 @@ static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     masks.into_iter().filter_map(|(text, by)| Some((Regex::new(text).ok()?, by))).collect()
 });
 
-/// Masks a text of any number of lines.
+/// A line of kubectl's or the server's own log: level, day, time, process.
+static LOG: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ ").ok());
+
+/// Masks a text of any number of lines, and leaves out blank ones and a program's own log.
 pub(crate) fn masked(text: &str, names: &[(String, String)]) -> String {
     let named = names.iter().fold(text.to_owned(), |text, (name, by)| text.replace(name, by));
     let line = |line: &str| {
@@ -25,7 +29,9 @@ pub(crate) fn masked(text: &str, names: &[(String, String)]) -> String {
             .fold(line.to_owned(), |text, (mask, by)| mask.replace_all(&text, *by).into_owned());
         masked.trim().to_owned()
     };
-    named.lines().map(line).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    let is_log = |line: &str| LOG.as_ref().is_some_and(|log| log.is_match(line));
+    let lines = named.lines().filter(|line| !is_log(line)).map(line);
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 /// Those lines of kubectl, masked, that are not in our text, masked. How an error begins depends
@@ -36,7 +42,8 @@ pub(crate) fn missing(kubectl: &str, ours: &str, only_last: bool) -> Vec<String>
         .lines()
         .skip(skip)
         .filter(|line| {
-            let said = line.strip_prefix("error: ").unwrap_or(line);
+            let said = ["error: ", "Error: "].iter().find_map(|start| line.strip_prefix(start));
+            let said = said.unwrap_or(line);
             !ours.contains(said)
         })
         .map(str::to_owned)
@@ -58,6 +65,7 @@ mod tests {
             ("uid 123e4567-e89b-12d3-a456-426614174000!", "uid UID!"),
             ("server 127.0.0.1:4711 was refused", "server 127.0.0.1:PORT was refused"),
             ("\n\n  a\n", "a"),
+            ("W1122 19:32:01.764927 2537 reflector.go:436] short watch\ndone", "done"),
         ];
         assert_eq!(MASKS.len(), 5);
         for (text, expected) in cases {

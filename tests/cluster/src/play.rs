@@ -109,7 +109,8 @@ async fn act(
     let words: Vec<String> =
         words.map(|word| if word == "FILE" { manifest.clone() } else { word }).collect();
     let ended = oracle::kubectl(plane, kubeconfig, namespace, &words).await?;
-    let text = format!("{}\n{}", ended.stderr, ended.stdout).replace(&manifest, "FILE");
+    // The error last, as it came.
+    let text = format!("{}\n{}", ended.stdout, ended.stderr).replace(&manifest, "FILE");
     Ok(Told { code: ended.code, text, outputs: serde_json::Map::new() })
 }
 
