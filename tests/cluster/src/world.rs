@@ -31,8 +31,8 @@ pub(crate) const KINDS: &[(&str, &str, &str)] = &[
 const OF_THE_SERVER: &[&str] =
     &["uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink"];
 
-/// The mark by which the step knows its own rollback again.
-const OUR_MARK: &str = "bowline/undo";
+/// Annotations by which the step knows its own writes again.
+const OUR_MARKS: &str = "bowline/";
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 const REVISION: &str = "deployment.kubernetes.io/revision";
 const HASH: &str = "pod-template-hash";
@@ -193,7 +193,7 @@ fn clean_metadata(plural: &str, metadata: &mut Map<String, Value>) {
         }
     }
     if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
-        annotations.remove(OUR_MARK);
+        annotations.retain(|name, _| !name.starts_with(OUR_MARKS));
         if annotations.is_empty() {
             metadata.remove("annotations");
         }
@@ -252,7 +252,7 @@ mod tests {
             "ownerReferences": [{"name": "web", "uid": namespace}]},
             "spec": {"image": image, "replicas": hash.len()}, "status": {"replicas": 1}});
         let web = json!({"metadata": {"name": "web", "uid": namespace, "generation": 3,
-            "annotations": {REVISION: "2", OUR_MARK: hash}},
+            "annotations": {REVISION: "2", "bowline/undo": hash}},
             "spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: hash}}}},
             "status": {"observedGeneration": 3}});
         World {
