@@ -4,10 +4,10 @@
 RUNBOOK := workflows/datadog-k8s-rollback.yaml
 DRILL   := -p public_id=117
 
-.PHONY: help demo build components test lint docs bench clean
+.PHONY: help demo build components test test-cluster lint docs bench bench-cluster clean
 
 help:            ## What there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 demo: build      ## Roll a broken deployment back and tell the incident, on simulated services
 	target/release/bowline run $(RUNBOOK) --drill $(DRILL)
@@ -22,6 +22,10 @@ test: components ## All tests
 	cargo build --workspace --bins --exclude 'datadog-*' --exclude 'kubernetes-*'
 	.ci/nextest
 
+test-cluster: components ## The step beside the real kubectl, on a real control plane
+	cargo build -p bowline -p cluster
+	target/debug/cluster scenarios --bowline target/debug/bowline
+
 lint: components ## What CI demands besides the tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -32,6 +36,11 @@ docs: components ## The documentation of the rooms
 bench: components ## Floor and ours in one run; the README's table comes from here
 	cargo build --release -p bowline
 	cargo bench -p tests
+
+bench-cluster: components ## `rollout undo` with kubectl and with bowline, in turns
+	cargo build -p bowline -p cluster
+	cargo build --release -p bowline
+	target/debug/cluster bench --bowline target/release/bowline
 
 clean:
 	cargo clean
