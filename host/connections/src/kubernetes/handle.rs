@@ -317,10 +317,12 @@ impl Cluster {
         let mut body = precondition.into_delete(given);
         body.insert("apiVersion".to_owned(), json!("v1"));
         body.insert("kind".to_owned(), json!("DeleteOptions"));
-        let mut parameters = request::write(options, None)?;
-        parameters.retain(|(name, _)| *name == "dryRun");
-        let path = request::with_query(&request::object(target)?, &parameters);
-        let prepared = Prepared::on("delete", target, path);
+        if options.dry_run {
+            // A server that finds a body does not look at the query: a dry run that stands there
+            // only would delete.
+            body.insert("dryRun".to_owned(), json!(["All"]));
+        }
+        let prepared = Prepared::on("delete", target, request::object(target)?);
         self.write(Prepared {
             method: http::Method::DELETE,
             content: Some(("application/json", Value::Object(body).to_string().into_bytes())),

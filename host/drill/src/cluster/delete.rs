@@ -52,10 +52,14 @@ impl Deletion {
             let message = format!("invalid `propagationPolicy`: {policy:?}");
             return Err(Refusal::bad_request(message));
         }
-        let dry_run = at(&body, &["dryRun"]).as_array().is_some_and(|list| !list.is_empty());
+        // As the real server: where there is a body, the query does not count.
+        let dry_run = match asked.body.is_empty() {
+            true => options.dry_run,
+            false => at(&body, &["dryRun"]).as_array().is_some_and(|list| !list.is_empty()),
+        };
         Ok(Self {
             orphan: policy == "Orphan" || at(&body, &["orphanDependents"]) == true,
-            dry_run: dry_run || options.dry_run,
+            dry_run,
             preconditions: Preconditions::read(at(&body, &["preconditions"])),
         })
     }

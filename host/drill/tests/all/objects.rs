@@ -159,6 +159,15 @@ async fn a_dry_run_answers_and_changes_nothing() {
     let created =
         practice.cluster.send_json("POST", &format!("{CONFIGS}?dryRun=All"), &config("x")).await;
     let deleted = practice.cluster.send("DELETE", &format!("{path}?dryRun=All"), &[], "").await;
+    // Where there is a body, a server does not look at the query: this deletes.
+    practice.cluster.send_json("POST", CONFIGS, &config("y")).await;
+    let options = json!({"apiVersion": "v1", "kind": "DeleteOptions"}).to_string();
+    let other = format!("{CONFIGS}/y");
+    let in_body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "dryRun": ["All"]});
+    practice.cluster.send("DELETE", &other, &[], in_body.to_string()).await;
+    let kept = practice.cluster.get(&other).await.status;
+    practice.cluster.send("DELETE", &format!("{other}?dryRun=All"), &[], options).await;
+    let gone = practice.cluster.get(&other).await.status;
     let misspelt = practice
         .cluster
         .send("PATCH", &format!("{path}?dryRun=true"), &merge, patch.to_string())
@@ -167,9 +176,14 @@ async fn a_dry_run_answers_and_changes_nothing() {
     assert_eq!((patched.status, &patched.json()["spec"]["replicas"]), (200, &json!(7)));
     assert_eq!(patched.json()["metadata"]["generation"], 3);
     assert_eq!((created.status, deleted.status, misspelt.status), (201, 200, 422));
+    assert_eq!((kept, gone), (200, 404));
     assert_eq!(practice.cluster.get(&path).await.json(), before);
     assert_eq!(practice.cluster.get(&format!("{CONFIGS}/x")).await.status, 404);
-    assert!(practice.drill.requests().iter().all(|request| !request.took_effect));
+    let took_effect = |request: &&drill::Received| request.took_effect;
+    let requests = practice.drill.requests();
+    let effects: Vec<&str> =
+        requests.iter().filter(took_effect).map(|request| request.method.as_str()).collect();
+    assert_eq!(effects, ["POST", "DELETE"], "those of `y` that were no dry run");
 }
 
 #[tokio::test]
