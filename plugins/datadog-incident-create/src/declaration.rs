@@ -55,10 +55,12 @@ impl Declaration {
             attributes.insert("notification_handles".into(), handles(inputs)?);
         }
         attributes.insert("initial_cells".into(), json!([first_cell(inputs, mark)]));
-        let mut data = json!({"type": "incidents", "attributes": attributes});
+        let mut data = Map::new();
+        data.insert("type".into(), "incidents".into());
+        data.insert("attributes".into(), attributes.into());
         if let Some(commander) = &inputs.commander {
             let commander = json!({"type": "users", "id": user(commander, "commander")?});
-            data["relationships"] = json!({"commander_user": {"data": commander}});
+            data.insert("relationships".into(), json!({"commander_user": {"data": commander}}));
         }
         Ok(Self { title, body: json!({"data": data}) })
     }

@@ -1,12 +1,15 @@
 //! The text of a cell: cleaned, bounded, and marked so that it is found again.
 //!
-//! Pure. The text is the workflow author's Markdown with foreign values joined into it; which part
-//! is whose can't be told here, so Markdown stays and only what deceives or disturbs is taken out.
+//! Pure. The text is the workflow author's Markdown; where foreign values were joined into it, which
+//! part is whose can't be told any more, so Markdown stays and only what deceives or disturbs is
+//! taken out. Foreign values that are given apart go in as code.
 
 mod cut;
+mod values;
 
 use bowline_sdk::{Failure, log, text};
 use datadog_api::{Mark, quiet};
+use serde_json::{Map, Value};
 
 /// The most characters of a cell's text, mark included. What the service takes is not documented;
 /// this is what it takes for events.
@@ -16,9 +19,14 @@ pub const CHARACTERS_MAX: usize = 4000;
 ///
 /// # Errors
 ///
-/// `config` when nothing is left to post.
-pub fn cell(content: &str, notify: bool, mark: &Mark) -> Result<String, Failure> {
-    let text = trimmed(content);
+/// `config` when nothing is left to post, or when one of `values` can't stand in a text.
+pub fn cell(
+    content: &str,
+    values: &Map<String, Value>,
+    notify: bool,
+    mark: &Mark,
+) -> Result<String, Failure> {
+    let text = trimmed(&values::fill(content, values)?);
     if text.is_empty() {
         return Err(Failure::config(
             "`timeline_cell_content` is empty; give the text that the timeline should show",
@@ -57,7 +65,7 @@ mod tests {
     const LINE: &str = "`bowline run run-1, step update, 00112233445566778899aabbccddeeff`";
 
     #[test]
-    fn a_text_is_cleaned_and_marked() {
+    fn t14_a_text_is_cleaned_and_marked() {
         let cases = [
             ("Rolled back: web", "Rolled back: web"),
             ("a\r\nb\rc", "a\nb\nc"),
@@ -71,24 +79,30 @@ mod tests {
             ("(@a @b) @ c", "(@\u{200d}a @\u{200d}b) @ c"),
         ];
         for (text, expected) in cases {
-            let cell = cell(text, false, &mark()).expect(text);
+            let cell = cell(text, &Map::new(), false, &mark()).expect(text);
             assert_eq!(cell, format!("{expected}\n\n{LINE}"), "{text:?}");
             assert!(mark().is_in(&cell));
         }
-        assert_eq!(cell("@oncall", true, &mark()).ok(), Some(format!("@oncall\n\n{LINE}")));
     }
 
     #[test]
-    fn nothing_is_not_posted() {
+    fn t13_a_mention_notifies_only_when_asked_to() {
+        let quiet = cell("ask @oncall", &Map::new(), false, &mark()).expect("a cell");
+        assert!(quiet.starts_with("ask @\u{200d}oncall\n"), "{quiet}");
+        assert_eq!(cell("@oncall", &Map::new(), true, &mark()).ok(), Some(format!("@oncall\n\n{LINE}")));
+    }
+
+    #[test]
+    fn t11_nothing_is_not_posted() {
         for text in ["", "  \n\t\r\n", "\0\u{202e}"] {
-            let failure = cell(text, false, &mark()).expect_err(text);
+            let failure = cell(text, &Map::new(), false, &mark()).expect_err(text);
             assert_eq!(failure.code(), "config", "{text:?}");
         }
     }
 
     #[test]
-    fn a_long_text_is_cut_and_keeps_its_mark() {
-        let cell = cell(&"ä".repeat(100_000), false, &mark()).expect("a cell");
+    fn t10_a_long_text_is_cut_and_keeps_its_mark() {
+        let cell = cell(&"ä".repeat(100_000), &Map::new(), false, &mark()).expect("a cell");
         assert!(cell.chars().count() <= CHARACTERS_MAX, "{}", cell.chars().count());
         assert!(cell.ends_with(LINE));
         assert!(cell.contains("… (cut)"), "{}", &cell[cell.len() - 200..]);

@@ -20,10 +20,11 @@ use bowline_sdk::{Context, Failure};
 /// `datadog.invalid` and so on; `ambiguous` when nobody can tell whether the change was made.
 pub fn run(ctx: &Context, inputs: Inputs) -> Result<Outputs, Failure> {
     let wish = wish::Wish::new(&inputs)?;
+    let id = datadog_api::incident_id(&inputs.incident_id)?;
     let incident = update::Target {
         ctx,
         client: Client::open(ctx, "datadog")?,
-        id: datadog_api::incident_id(&inputs.incident_id)?,
+        id,
         connection: &inputs.connection.connection.name,
     };
     update::update(&incident, &wish)

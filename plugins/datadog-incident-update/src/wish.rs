@@ -107,16 +107,18 @@ impl Wish {
         if !fields.is_empty() {
             attributes.insert("fields".into(), fields.into());
         }
-        let mut data = json!({"type": "incidents", "id": id});
+        let mut data = Map::new();
+        data.insert("type".into(), "incidents".into());
+        data.insert("id".into(), id.into());
         if !attributes.is_empty() {
-            data["attributes"] = attributes.into();
+            data.insert("attributes".into(), attributes.into());
         }
         if let Some(wanted) = &self.commander
             && wanted.as_deref() != led_by(shown)
         {
             names.push("commander".to_owned());
             let user = wanted.as_ref().map(|id| json!({"type": "users", "id": id}));
-            data["relationships"] = json!({"commander_user": {"data": user}});
+            data.insert("relationships".into(), json!({"commander_user": {"data": user}}));
         }
         let difference = Difference { names, body: json!({"data": data}) };
         Ok((!difference.names.is_empty()).then_some(difference))

@@ -129,7 +129,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn every_form_of_error_body_gives_one_text() {
+    fn d19_every_form_of_error_body_gives_one_text() {
         let long = "x".repeat(5000);
         let cases = [
             (r#"{"errors":["incident 5 not found"]}"#, "incident 5 not found"),
