@@ -49,7 +49,7 @@ impl Authority {
         Self { pem: certificate.pem(), issuer: Issuer::new(parameters, key) }
     }
 
-    fn acceptor(&self) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
         let key = KeyPair::generate().expect("make a key");
         let parameters =
             CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("name the server");

@@ -205,7 +205,10 @@ mod tests {
         assert_eq!(profile("jsonMember: key"), Ok(()));
         for wrong in ["optional: true", "header: X-Key, jsonMember: key", "header: ''"] {
             let error = profile(wrong).unwrap_err();
-            assert!(error.contains("`key` of `x` needs either `header` or `jsonMember`"), "{error}");
+            assert!(
+                error.contains("`key` of `x` needs either `header` or `jsonMember`"),
+                "{error}"
+            );
         }
     }
 

@@ -66,7 +66,8 @@ impl Neighbours {
             None | Some("") => refuse("channel_not_found"),
             Some(_) if text.is_empty() && blocks == 0 => refuse("no_text"),
             Some(channel) => {
-                let blocks = if blocks > 0 { format!(" and {blocks} blocks") } else { String::new() };
+                let blocks =
+                    if blocks > 0 { format!(" and {blocks} blocks") } else { String::new() };
                 let number = self.tell(format!("Slack {channel}: {text:?}{blocks}"));
                 let ts = format!("1700000000.{number:06}");
                 let channel = format!("C{:010}", channel.len());
@@ -147,6 +148,7 @@ fn event(asked: &Asked, keys: &Credentials) -> Result<Value, Answer> {
 }
 
 fn invalid(error: &str) -> Answer {
-    let body = json!({"status": "invalid event", "message": "Event object is invalid", "errors": [error]});
+    let body =
+        json!({"status": "invalid event", "message": "Event object is invalid", "errors": [error]});
     Answer::json(400, &body)
 }

@@ -87,9 +87,19 @@ mod tests {
         let cases = [
             ("severity", json!("SEV-2"), None, json!({"type": "dropdown", "value": "SEV-2"})),
             ("teams", json!("core"), None, json!({"type": "autocomplete", "value": ["core"]})),
-            ("teams", json!(["a", "b"]), None, json!({"type": "autocomplete", "value": ["a", "b"]})),
+            (
+                "teams",
+                json!(["a", "b"]),
+                None,
+                json!({"type": "autocomplete", "value": ["a", "b"]}),
+            ),
             ("summary", json!(null), None, json!({"type": "textbox", "value": null})),
-            ("zone", json!(["eu"]), Some("multiselect"), json!({"type": "multiselect", "value": ["eu"]})),
+            (
+                "zone",
+                json!(["eu"]),
+                Some("multiselect"),
+                json!({"type": "multiselect", "value": ["eu"]}),
+            ),
             (
                 "zone",
                 json!({"type": "textbox", "value": "eu"}),

@@ -179,7 +179,10 @@ fn e09_tags_are_normalised_and_sent_as_a_list() {
 #[test]
 fn mentions_notify_only_when_asked_to() {
     let body = sent(json!({"event_title": "for @a", "event_text": "ask @oncall"}));
-    assert_eq!((&body["title"], &body["text"]), (&json!("for @\u{200d}a"), &json!("ask @\u{200d}oncall")));
+    assert_eq!(
+        (&body["title"], &body["text"]),
+        (&json!("for @\u{200d}a"), &json!("ask @\u{200d}oncall"))
+    );
     assert_eq!(sent(json!({"event_text": "ask @oncall", "notify": true}))["text"], "ask @oncall");
 }
 

@@ -47,8 +47,10 @@ impl Datadog {
                 if let Some(status) = self.timeline {
                     return Ok(Answer::new(status, r#"{"errors":["Forbidden"]}"#));
                 }
-                let number: usize = id.rsplit('-').next().and_then(|n| n.parse().ok()).expect("an id");
-                let cell = json!({"attributes": {"content": {"content": self.incidents[number - 1].1}}});
+                let number: usize =
+                    id.rsplit('-').next().and_then(|n| n.parse().ok()).expect("an id");
+                let cell =
+                    json!({"attributes": {"content": {"content": self.incidents[number - 1].1}}});
                 Ok(Answer::json(200, &json!({"data": [{"attributes": null}, cell]})))
             }
             other => panic!("unexpected {other:?}"),
@@ -164,7 +166,10 @@ fn everything_that_can_be_said_is_sent() {
     assert_eq!(attributes["fields"]["severity"], json!({"type": "dropdown", "value": "SEV-2"}));
     assert_eq!(attributes["fields"]["teams"], json!({"type": "autocomplete", "value": ["core"]}));
     assert_eq!(attributes["fields"]["zone"], json!({"type": "textbox", "value": "eu"}));
-    assert_eq!((&attributes["is_test"], &attributes["incident_type_uuid"]), (&json!(true), &json!(user)));
+    assert_eq!(
+        (&attributes["is_test"], &attributes["incident_type_uuid"]),
+        (&json!(true), &json!(user))
+    );
     assert_eq!(attributes["notification_handles"][0]["display_name"], "Jane");
     let commander = json!({"commander_user": {"data": {"type": "users", "id": user}}});
     assert_eq!(body["data"]["relationships"], commander);
@@ -216,7 +221,9 @@ fn d22_whatever_happens_there_is_one_incident_of_ours() {
 
 #[test]
 fn d22_where_one_cannot_look_nothing_is_declared_again() {
-    for (list, timeline) in [(Some(403), None), (Some(404), None), (None, Some(403)), (None, Some(404))] {
+    for (list, timeline) in
+        [(Some(403), None), (Some(404), None), (None, Some(403)), (None, Some(404))]
+    {
         let (host, datadog) = with(3, vec![Fate::DoneAndLost]);
         (datadog.borrow_mut().list, datadog.borrow_mut().timeline) = (list, timeline);
         let failure = declare(&host).expect_err("nobody knows");
@@ -236,7 +243,10 @@ fn another_attempt_looks_before_it_declares() {
     let (host, datadog) = with(120, vec![]);
     let first = declare(&host).expect("the first attempt");
     let second = declare(&host.attempt(2)).expect("the second attempt");
-    assert_eq!((&second["incident_id"], &second["created"]), (&first["incident_id"], &json!(false)));
+    assert_eq!(
+        (&second["incident_id"], &second["created"]),
+        (&first["incident_id"], &json!(false))
+    );
     assert_eq!(datadog.borrow().bodies.len(), 1);
 }
 
@@ -269,15 +279,21 @@ fn d25_a_field_that_is_unknown_to_the_organisation_is_named() {
     let extra = json!({"fields": {"zone": {"type": "dropdown", "value": "eu"}}});
     let failure = host.run(&inputs(extra), run).expect_err("refused");
     assert_eq!(failure.code(), "datadog.invalid");
-    assert!(failure.message().contains("unknown field at `/data/attributes/fields/zone`"), "{failure}");
+    assert!(
+        failure.message().contains("unknown field at `/data/attributes/fields/zone`"),
+        "{failure}"
+    );
     assert_eq!(datadog.borrow().bodies.len(), 1, "not again without the field");
 }
 
 #[test]
 fn refusals_are_final_and_a_long_limit_is_not_waited_for() {
-    for (status, code) in
-        [(403, "datadog.forbidden"), (401, "datadog.unauthorized"), (422, "datadog.invalid"), (302, "datadog.redirected")]
-    {
+    for (status, code) in [
+        (403, "datadog.forbidden"),
+        (401, "datadog.unauthorized"),
+        (422, "datadog.invalid"),
+        (302, "datadog.redirected"),
+    ] {
         let (host, datadog) = with(0, vec![Fate::Refused(status, r#"{"errors":["no"]}"#)]);
         let failure = declare(&host).expect_err("refused");
         assert_eq!((failure.code(), datadog.borrow().asked), (code, 1), "{status}");

@@ -174,7 +174,9 @@ fn d17_a_429_that_says_nothing_is_waited_for_longer_each_time() {
 #[test]
 fn d18_a_gateway_that_fails_is_asked_again_and_its_page_is_no_answer() {
     let page = format!("<html><title>502 Bad Gateway</title>{}</html>", "x".repeat(10_000));
-    for (status, body) in [(502, page.as_str()), (500, ""), (502, r#"{"code":502,"errors":["Bad Gateway"]}"#)] {
+    for (status, body) in
+        [(502, page.as_str()), (500, ""), (502, r#"{"code":502,"errors":["Bad Gateway"]}"#)]
+    {
         let (times, body) = (Rc::new(RefCell::new(0)), body.to_owned());
         let count = Rc::clone(&times);
         let host = Host::new().http("datadog", move |_| {
@@ -229,9 +231,11 @@ fn d09_doubles_and_a_deletion_while_paging_do_no_harm() {
     // now one place further up, and one page holds the same incident twice.
     let deleted = RefCell::new(false);
     let host = Host::new().http("datadog", move |request| {
-        let offset: usize = request.path.rsplit('=').next().and_then(|n| n.parse().ok()).expect("offset");
+        let offset: usize =
+            request.path.rsplit('=').next().and_then(|n| n.parse().ok()).expect("offset");
         let gone = deleted.replace(true);
-        let mut numbers: Vec<u64> = (1..=300).filter(|n| !(gone && *n == 5) && n % 3 != 0).collect();
+        let mut numbers: Vec<u64> =
+            (1..=300).filter(|n| !(gone && *n == 5) && n % 3 != 0).collect();
         numbers.insert(100, numbers[99]);
         let items: Vec<Value> = numbers.into_iter().skip(offset).take(100).map(incident).collect();
         Ok(Answer::json(200, &json!({"data": items})))

@@ -89,7 +89,10 @@ mod tests {
     fn t13_a_mention_notifies_only_when_asked_to() {
         let quiet = cell("ask @oncall", &Map::new(), false, &mark()).expect("a cell");
         assert!(quiet.starts_with("ask @\u{200d}oncall\n"), "{quiet}");
-        assert_eq!(cell("@oncall", &Map::new(), true, &mark()).ok(), Some(format!("@oncall\n\n{LINE}")));
+        assert_eq!(
+            cell("@oncall", &Map::new(), true, &mark()).ok(),
+            Some(format!("@oncall\n\n{LINE}"))
+        );
     }
 
     #[test]

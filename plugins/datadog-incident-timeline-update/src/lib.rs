@@ -23,12 +23,7 @@ use datadog_api::{Mark, incident_id};
 pub fn run(ctx: &Context, inputs: Inputs) -> Result<Outputs, Failure> {
     let incident = incident_id(&inputs.incident_id)?;
     let mark = Mark::of(ctx);
-    let text = content::cell(
-        &inputs.timeline_cell_content,
-        &inputs.values,
-        inputs.notify,
-        &mark,
-    )?;
+    let text = content::cell(&inputs.timeline_cell_content, &inputs.values, inputs.notify, &mark)?;
     let timeline = timeline::Timeline {
         ctx,
         client: Client::open(ctx, "datadog")?,

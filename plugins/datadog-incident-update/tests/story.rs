@@ -39,7 +39,8 @@ impl Datadog {
             });
         }
         assert_eq!(request.method, "PATCH");
-        let body: Value = serde_json::from_slice(request.body.as_deref().expect("a body")).expect("JSON");
+        let body: Value =
+            serde_json::from_slice(request.body.as_deref().expect("a body")).expect("JSON");
         self.bodies.push(body.clone());
         let fate = self.fates.pop_front();
         match fate {
@@ -58,7 +59,10 @@ impl Datadog {
 
     /// As the service does: what is not named stays.
     fn merge(&mut self, body: &Value) {
-        assert_eq!((&body["data"]["type"], &body["data"]["id"]), (&json!("incidents"), &json!(INCIDENT)));
+        assert_eq!(
+            (&body["data"]["type"], &body["data"]["id"]),
+            (&json!("incidents"), &json!(INCIDENT))
+        );
         for (name, value) in body["data"]["attributes"].as_object().into_iter().flatten() {
             if name != "fields" {
                 self.shown["attributes"][name] = value.clone();
@@ -148,8 +152,12 @@ fn only_what_is_different_is_sent() {
         expected["type"] = json!("incidents");
         expected["id"] = json!(INCIDENT);
         assert_eq!(datadog.borrow().bodies, [json!({"data": expected})], "{extra}");
-        let mut changes: Vec<&str> =
-            outputs["changes"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+        let mut changes: Vec<&str> = outputs["changes"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
         (names.sort_unstable(), changes.sort_unstable());
         assert_eq!((changes, &outputs["changed"]), (names, &json!(true)), "{extra}");
         // What is so already is not sent again.

@@ -38,8 +38,11 @@ pub(crate) fn check(inputs: &Inputs) -> Result<(), Failure> {
 ///
 /// When the body can't be read, or lacks what `extract` asks for.
 pub(crate) fn outputs(answer: Response, inputs: &Inputs) -> Result<Outputs, Failure> {
-    let mut outputs =
-        Outputs { status: answer.status(), headers: headers(&answer, inputs), ..Outputs::default() };
+    let mut outputs = Outputs {
+        status: answer.status(),
+        headers: headers(&answer, inputs),
+        ..Outputs::default()
+    };
     let body = answer.bytes()?;
     log::info!("{} {} answered {}", inputs.method, shown(&inputs.path), outputs.status);
     match serde_json::from_slice::<Value>(&body) {

@@ -60,8 +60,7 @@ fn with_body(request: Request, inputs: &Inputs) -> Result<Request, Failure> {
     if given.iter().filter(|given| **given).count() > 1 {
         return Err(Failure::config("give at most one of `json`, `text` and `form`"));
     }
-    let own_type =
-        inputs.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type"));
+    let own_type = inputs.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type"));
     if let Some(json) = &inputs.json {
         // A header that comes twice means different things to different servers.
         return if own_type {

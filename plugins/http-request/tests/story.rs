@@ -80,7 +80,11 @@ fn a_body_has_one_of_three_forms() {
     };
     let cases = [
         (json!({"json": {"a": [1]}}), "application/json", r#"{"a":[1]}"#),
-        (json!({"json": [1], "headers": {"Content-Type": "application/x+json"}}), "application/x+json", "[1]"),
+        (
+            json!({"json": [1], "headers": {"Content-Type": "application/x+json"}}),
+            "application/x+json",
+            "[1]",
+        ),
         (json!({"text": "hällo"}), "text/plain; charset=utf-8", "hällo"),
         (json!({"text": "a,b", "headers": {"content-type": "text/csv"}}), "text/csv", "a,b"),
         (json!({"form": {"a b": "c&d"}}), "application/x-www-form-urlencoded", "a%20b=c%26d"),
@@ -88,7 +92,11 @@ fn a_body_has_one_of_three_forms() {
     for (mut extra, kind, body) in cases {
         extra["method"] = json!("POST");
         let sent = sent(extra.clone());
-        assert_eq!((header(&sent).as_str(), sent.body.as_deref()), (kind, Some(body.as_bytes())), "{extra}");
+        assert_eq!(
+            (header(&sent).as_str(), sent.body.as_deref()),
+            (kind, Some(body.as_bytes())),
+            "{extra}"
+        );
     }
 }
 
@@ -108,9 +116,16 @@ fn a_read_is_sent_again_and_a_write_only_when_it_does_no_harm() {
             extra["method"] = json!(method);
             let (host, sent) = with(vec![doubt, good()]);
             let outcome = host.run(&inputs(extra.clone()), run);
-            assert_eq!((outcome.is_ok(), sent.borrow().len()), (again, 1 + usize::from(again)), "{extra}");
+            assert_eq!(
+                (outcome.is_ok(), sent.borrow().len()),
+                (again, 1 + usize::from(again)),
+                "{extra}"
+            );
             if let Err(failure) = outcome {
-                assert_eq!((failure.code(), failure.disposition()), ("ambiguous", Disposition::Permanent));
+                assert_eq!(
+                    (failure.code(), failure.disposition()),
+                    ("ambiguous", Disposition::Permanent)
+                );
             }
             let keys: Vec<String> = sent
                 .borrow()

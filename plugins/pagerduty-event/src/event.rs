@@ -36,7 +36,8 @@ pub fn event(inputs: &Inputs, key: &str) -> Result<Event, Failure> {
     };
     let bytes = serde_json::to_vec(&event.body).map_or(usize::MAX, |bytes| bytes.len());
     if bytes > EVENT_BYTES_MAX {
-        let message = format!("the event has {bytes} bytes, and at most {EVENT_BYTES_MAX} are taken");
+        let message =
+            format!("the event has {bytes} bytes, and at most {EVENT_BYTES_MAX} are taken");
         return Err(Failure::config(format!("{message}; shorten `custom_details`")));
     }
     Ok(event)
@@ -95,11 +96,9 @@ fn alert(inputs: &Inputs, action: Action, key: &str) -> Result<Event, Failure> {
             Failure::config("`trigger` needs `severity`: critical, error, warning or info")
         })?;
         payload.insert("severity".into(), json!(severity));
-        for (name, given) in [
-            ("component", &inputs.component),
-            ("group", &inputs.group),
-            ("class", &inputs.class),
-        ] {
+        for (name, given) in
+            [("component", &inputs.component), ("group", &inputs.group), ("class", &inputs.class)]
+        {
             if let Some(given) = words(given.as_deref()) {
                 payload.insert(name.into(), given.into());
             }

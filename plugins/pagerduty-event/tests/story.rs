@@ -34,7 +34,8 @@ fn with(answers: Vec<Result<Answer, ConnectError>>) -> (Host, Sent) {
     let sent: Sent = Rc::default();
     let (record, mut answers) = (Rc::clone(&sent), answers.into_iter());
     let host = Host::new().http("pagerduty", move |request| {
-        let body: Value = serde_json::from_slice(request.body.as_deref().expect("a body")).expect("JSON");
+        let body: Value =
+            serde_json::from_slice(request.body.as_deref().expect("a body")).expect("JSON");
         assert_eq!(body.get("routing_key"), None, "the host puts it in");
         record.borrow_mut().push((request.path.clone(), body));
         answers.next().expect("no more posts than answers")
@@ -68,7 +69,8 @@ fn a_trigger_opens_an_alert_with_a_key_of_its_own() {
 fn acknowledging_and_resolving_name_the_alert_and_nothing_else() {
     for action in ["acknowledge", "resolve"] {
         let (host, sent) = with(vec![Ok(Answer::new(202, "{}"))]);
-        let extra = json!({"event_action": action, "dedup_key": "k", "summary": null, "source": null});
+        let extra =
+            json!({"event_action": action, "dedup_key": "k", "summary": null, "source": null});
         let outputs = host.run(&inputs(extra), run).expect("outputs");
         assert_eq!(outputs, json!({"dedup_key": "k"}));
         let expected = json!({"event_action": action, "dedup_key": "k"});

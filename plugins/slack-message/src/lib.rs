@@ -3,8 +3,8 @@
 //! Inputs begin with those of Relay's step `slack-step-message-send`. What is sent is made in
 //! `message`, what an answer means is told in `verdict`; here it is decided how often it is sent.
 
-pub mod message;
 mod inputs;
+pub mod message;
 mod verdict;
 
 pub use inputs::{Inputs, Outputs};

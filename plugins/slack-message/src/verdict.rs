@@ -85,8 +85,12 @@ fn meaning(error: &str, body: &Value, connection: &str) -> (&'static str, String
         "fatal_error" | "internal_error" | "service_unavailable" | "request_timeout" => {
             ("unavailable", "try again later".to_owned())
         }
-        "access_denied" | "no_permission" | "ekm_access_denied" | "org_login_required"
-        | "enterprise_is_restricted" | "team_access_not_granted" => {
+        "access_denied"
+        | "no_permission"
+        | "ekm_access_denied"
+        | "org_login_required"
+        | "enterprise_is_restricted"
+        | "team_access_not_granted" => {
             ("forbidden", "an administrator of the workspace does not allow it".to_owned())
         }
         _ if error.starts_with("restricted_action") => {

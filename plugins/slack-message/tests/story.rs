@@ -54,7 +54,8 @@ fn relay_s_spec_sends_a_message() {
     let (host, bodies) = with(vec![sent_well()]);
     let outputs = host.run(&inputs(json!({})), run).expect("outputs");
     assert_eq!(outputs, json!({"ts": "1700000000.000100", "channel": "C1"}));
-    let expected = json!({"channel": "#incidents", "text": "*IR-5* is back", "username": "Bowline"});
+    let expected =
+        json!({"channel": "#incidents", "text": "*IR-5* is back", "username": "Bowline"});
     assert_eq!(*bodies.borrow(), [expected]);
 }
 
@@ -62,7 +63,8 @@ fn relay_s_spec_sends_a_message() {
 fn blocks_come_as_a_list_or_as_the_text_of_one() {
     let blocks = json!([{"type": "section", "text": {"type": "mrkdwn", "text": "hello"}}]);
     for given in [blocks.clone(), json!(blocks.to_string())] {
-        let body = sent(json!({"blocks": given, "message": null, "thread_ts": "1700000000.000100"}));
+        let body =
+            sent(json!({"blocks": given, "message": null, "thread_ts": "1700000000.000100"}));
         assert_eq!((&body["blocks"], &body["thread_ts"]), (&blocks, &json!("1700000000.000100")));
         assert_eq!(body.get("text"), None);
     }
@@ -82,7 +84,10 @@ fn mentions_are_shown_and_notify_nobody_unless_asked_to() {
     assert_eq!(quiet["text"], "&lt;!here> ask &lt;@U1> or &lt;!subteam^S1>, see <https://x|this>");
     assert_eq!(quiet["blocks"][0]["text"]["text"], "&lt;!channel> now");
     let elements = &quiet["blocks"][1]["elements"][0]["elements"];
-    assert_eq!(*elements, json!([{"type": "text", "text": "@here"}, {"type": "text", "text": "@U1"}]));
+    assert_eq!(
+        *elements,
+        json!([{"type": "text", "text": "@here"}, {"type": "text", "text": "@U1"}])
+    );
     let mut loud = extra;
     loud["notify"] = json!(true);
     let loud = sent(loud);
@@ -103,7 +108,11 @@ fn a_refusal_in_an_answer_of_200_is_a_refusal() {
     for (error, code, text) in cases {
         let (host, bodies) = with(vec![no(error)]);
         let failure = host.run(&inputs(json!({})), run).expect_err(error);
-        assert_eq!((failure.code(), failure.disposition()), (code, Disposition::Permanent), "{error}");
+        assert_eq!(
+            (failure.code(), failure.disposition()),
+            (code, Disposition::Permanent),
+            "{error}"
+        );
         assert!(failure.message().contains(text), "{failure}");
         assert_eq!(bodies.borrow().len(), 1, "{error}");
     }
@@ -126,7 +135,12 @@ fn only_what_was_certainly_not_sent_is_sent_again() {
     assert_eq!(bodies.borrow().len(), 4);
     assert!(host.slept().as_secs() >= 3, "{:?}", host.slept());
 
-    for doubt in [Err(lost("http")), Ok(Answer::new(503, "")), no("fatal_error"), Ok(Answer::new(200, "<html>"))] {
+    for doubt in [
+        Err(lost("http")),
+        Ok(Answer::new(503, "")),
+        no("fatal_error"),
+        Ok(Answer::new(200, "<html>")),
+    ] {
         let (host, bodies) = with(vec![doubt]);
         let failure = host.run(&inputs(json!({})), run).expect_err("nobody knows");
         assert_eq!((failure.code(), &failure.details()["inDoubt"]), ("ambiguous", &json!(true)));

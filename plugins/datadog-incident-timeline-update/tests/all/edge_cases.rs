@@ -52,8 +52,7 @@ fn t05_a_429_was_certainly_not_posted() {
 
 fn refused(status: u16, incident: u16) -> String {
     let fates = vec![Fate::Refused(status)].into();
-    let (host, datadog) =
-        with(Datadog { fates, incident: Some(incident), ..Datadog::default() });
+    let (host, datadog) = with(Datadog { fates, incident: Some(incident), ..Datadog::default() });
     let failure = post(&host).expect_err("refused");
     assert_eq!(failure.disposition(), Disposition::Permanent, "{failure}");
     assert_eq!(datadog.borrow().posts, 1, "it is not posted again");
@@ -91,13 +90,16 @@ fn t12_a_foreign_text_goes_in_as_a_code_span() {
     host.run(&inputs(extra), run).expect("posted");
     let text = datadog.borrow().cells[0]["attributes"]["content"]["message"].clone();
     let text = text.as_str().expect("a text");
-    let expected = "Rolled back `` web](http://evil) @\u{200d}here `x` `` - [logs](https://logs.example)";
+    let expected =
+        "Rolled back `` web](http://evil) @\u{200d}here `x` `` - [logs](https://logs.example)";
     assert!(text.starts_with(expected), "{text}");
 }
 
 #[test]
 fn t16_an_id_leads_to_no_other_path() {
-    for id in ["../users", "a/b", "a?b", "a#b", "..", "%2e%2e", "6248184c-3ce0-54e7-a9f3-8db44efede9d/x"] {
+    for id in
+        ["../users", "a/b", "a?b", "a#b", "..", "%2e%2e", "6248184c-3ce0-54e7-a9f3-8db44efede9d/x"]
+    {
         // No slot is granted: a request would fail in another way.
         let failure = Host::new().run(&inputs(json!({"incident_id": id})), run).expect_err(id);
         assert_eq!(failure.code(), "config", "{id}");
@@ -114,9 +116,8 @@ fn t17_two_steps_that_post_at_the_same_time_both_appear() {
         .http("datadog", move |request| other.borrow_mut().answer(request));
     // Each loses its answer, and finds its own cell among both.
     datadog.borrow_mut().fates = vec![Fate::DoneAndLost, Fate::DoneAndLost].into();
-    let ids: Vec<Value> = [&first, &second]
-        .map(|host| post(host).expect("posted")["cell_id"].clone())
-        .into();
+    let ids: Vec<Value> =
+        [&first, &second].map(|host| post(host).expect("posted")["cell_id"].clone()).into();
     assert_eq!(ids, ["cell-1", "cell-2"]);
 }
 
