@@ -158,7 +158,8 @@ fn only_what_is_different_is_sent() {
             .iter()
             .filter_map(Value::as_str)
             .collect();
-        (names.sort_unstable(), changes.sort_unstable());
+        names.sort_unstable();
+        changes.sort_unstable();
         assert_eq!((changes, &outputs["changed"]), (names, &json!(true)), "{extra}");
         // What is so already is not sent again.
         let again = host.run(&inputs(extra.clone()), run).expect("outputs");
