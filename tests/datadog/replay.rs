@@ -37,7 +37,10 @@ pub(crate) struct Exchange {
     pub(crate) reply: Reply,
 }
 
-type Handler = Arc<dyn Fn(&Received) -> Result<Reply, String> + Send + Sync>;
+/// Answers a request, or says what is wrong with it.
+pub(crate) type Answerer = dyn Fn(&Received) -> Result<Reply, String> + Send + Sync;
+
+type Handler = Arc<Answerer>;
 
 /// What a server and its test share.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use super::Interaction;
 use super::expected::{self, Ended};
 use super::play::Play;
-use crate::datadog::replay::Replay;
+use crate::datadog::replay::{Answerer, Replay};
 use crate::datadog::specification::Specification;
 use crate::support::Place;
 use crate::support::server::{Authority, Received};
@@ -36,7 +36,7 @@ pub(crate) async fn all(interactions: &[&Interaction], plays: &[Play]) -> Vec<Op
 /// What the server needs to know about one step.
 struct Served {
     path: String,
-    answer: Box<dyn Fn(&Received) -> Result<crate::datadog::replay::Reply, String> + Send + Sync>,
+    answer: Box<Answerer>,
 }
 
 async fn run(interactions: &[&Interaction], plays: &[Play], places: &[usize]) -> Vec<Ended> {
