@@ -5,7 +5,10 @@ use crate::support::{Place, root};
 use std::fs;
 
 /// What each workflow is run with.
-const ARGUMENTS: &[(&str, &[&str])] = &[("datadog-k8s-rollback", &["-p", "public_id=117"])];
+const ARGUMENTS: &[(&str, &[&str])] = &[
+    ("datadog-k8s-rollback", &["-p", "public_id=117"]),
+    ("incident-declare-and-tell", &["-p", "public_id=117"]),
+];
 
 #[test]
 fn each_workflow_does_what_its_transcript_says() {
@@ -65,7 +68,9 @@ fn ids(word: &str) -> String {
         let length = rest[start..].find(|c| !hex(c)).unwrap_or(rest.len() - start);
         out.push_str(&rest[..start]);
         let found = &rest[start..start + length];
-        out.push_str(if found.len() >= 32 { "ID" } else { found });
+        // Ids, and the long numbers of events.
+        let is_number = found.len() >= 15 && found.bytes().all(|b| b.is_ascii_digit());
+        out.push_str(if found.len() >= 32 || is_number { "ID" } else { found });
         rest = &rest[start + length..];
     }
     out.push_str(rest);

@@ -1,5 +1,6 @@
 //! HTTP connections: one client per connection, requests checked to the letter, answers bounded.
 
+mod body;
 pub(crate) mod handle;
 pub(crate) mod request;
 pub(crate) mod service;

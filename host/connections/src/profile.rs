@@ -1,5 +1,5 @@
-//! A type of connection as data: an HTTP API with its base URL, the headers that carry its
-//! credentials, and names for scopes. A new service is a file of this form, not code.
+//! A type of connection as data: an HTTP API with its base URL, the headers or members of a JSON
+//! body that carry its credentials, and names for scopes. A new service is a file of this form, not code.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -52,7 +52,12 @@ pub(crate) struct Parameter {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Credential {
     /// The header that carries it.
-    pub(crate) header: String,
+    #[serde(default)]
+    pub(crate) header: Option<String>,
+    /// The member on the top level of every JSON body that carries it, for the few services that
+    /// want it there. Exactly one of the two is set.
+    #[serde(default)]
+    pub(crate) json_member: Option<String>,
     /// Stands before it.
     #[serde(default)]
     pub(crate) prefix: String,
@@ -74,8 +79,12 @@ pub(crate) struct Check {
 }
 
 /// The profiles inside the program.
-const BUILT_IN: &[&str] =
-    &[include_str!("../profiles/datadog.yaml"), include_str!("../profiles/http.yaml")];
+const BUILT_IN: &[&str] = &[
+    include_str!("../profiles/datadog.yaml"),
+    include_str!("../profiles/http.yaml"),
+    include_str!("../profiles/pagerduty.yaml"),
+    include_str!("../profiles/slack.yaml"),
+];
 
 /// All profiles by type: those inside the program, and the operator's, which win.
 pub(crate) fn all(added: &[String]) -> Result<BTreeMap<String, Profile>, String> {
@@ -84,12 +93,29 @@ pub(crate) fn all(added: &[String]) -> Result<BTreeMap<String, Profile>, String>
         .map(|text| {
             let profile: Profile =
                 serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+            profile.check_credentials()?;
             Ok((profile.kind.clone(), profile))
         })
         .collect()
 }
 
 impl Profile {
+    /// Each credential goes to exactly one place.
+    fn check_credentials(&self) -> Result<(), String> {
+        for (name, credential) in &self.credentials {
+            let empty = |place: &Option<String>| place.as_ref().is_some_and(String::is_empty);
+            let one = credential.header.is_some() != credential.json_member.is_some();
+            if !one || empty(&credential.header) || empty(&credential.json_member) {
+                return Err(format!(
+                    "the credential `{name}` of `{}` needs either `header` or `jsonMember`: the \
+                     one place that carries it",
+                    self.kind
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The base URL for what the operator set.
     pub(crate) fn base_url(
         &self,
@@ -165,7 +191,25 @@ mod tests {
                 effects::Scope::http(rules, effects::Binding(&nothing)).unwrap();
             }
         }
-        assert!(profiles.contains_key("datadog") && profiles.contains_key("http"));
+        let kinds: Vec<&str> = profiles.keys().map(String::as_str).collect();
+        assert_eq!(kinds, ["datadog", "http", "pagerduty", "slack"]);
+    }
+
+    #[test]
+    fn a_credential_goes_to_exactly_one_place() {
+        let profile = |place: &str| {
+            let text = format!("type: x\nsummary: x\ncredentials:\n  key: {{ {place} }}\n");
+            all(&[text]).map(|_profiles| ())
+        };
+        assert_eq!(profile("header: X-Key"), Ok(()));
+        assert_eq!(profile("jsonMember: key"), Ok(()));
+        for wrong in ["optional: true", "header: X-Key, jsonMember: key", "header: ''"] {
+            let error = profile(wrong).unwrap_err();
+            assert!(
+                error.contains("`key` of `x` needs either `header` or `jsonMember`"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -11,8 +11,8 @@ pub(crate) const CONNECT_SECONDS_MAX: u64 = 10;
 /// anything could be sent.
 pub(crate) fn fault(error: &(dyn Error + 'static), connecting: bool, timeout: bool) -> SendError {
     let text = chain(error);
-    let sent = !connecting;
-    let (reason, code) = if is_tls(&text) {
+    let handshake = is_handshake(&text) || connecting && text.contains("TLS");
+    let (reason, code) = if handshake {
         (Reason::Unreachable, "connection.tls")
     } else if timeout {
         (Reason::Timeout, "connection.timeout")
@@ -31,8 +31,9 @@ pub(crate) fn fault(error: &(dyn Error + 'static), connecting: bool, timeout: bo
         "connection.refused" => "; check the address and that the service is up",
         _ => "",
     };
-    // A failed handshake has sent no request.
-    let sent = sent && code != "connection.tls";
+    // A failed handshake has sent no request. A stream that breaks off later proves nothing: the
+    // request may have been carried out.
+    let sent = !connecting && !handshake;
     SendError { reason, code, message: format!("{text}{remedy}"), sent }
 }
 
@@ -73,8 +74,44 @@ pub(crate) fn causes<'a>(
     })
 }
 
-fn is_tls(text: &str) -> bool {
-    ["certificate", "TLS", "tls handshake", "HandshakeFailure", "UnknownCA", "fatal alert"]
+/// Whether it was the handshake that failed. A stream that ends without TLS's goodbye is none.
+fn is_handshake(text: &str) -> bool {
+    ["certificate", "Certificate", "tls handshake", "HandshakeFailure", "UnknownCA"]
         .iter()
         .any(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_never_left_counts_as_unsent() {
+        let cases = [
+            ("invalid peer certificate: UnknownIssuer", true, "connection.tls", false),
+            ("received fatal alert: CertificateRequired", false, "connection.tls", false),
+            ("tls handshake eof", true, "connection.tls", false),
+            (
+                "peer closed connection without sending TLS close_notify",
+                false,
+                "connection.cut",
+                true,
+            ),
+            (
+                "peer closed connection without sending TLS close_notify",
+                true,
+                "connection.tls",
+                false,
+            ),
+            ("received fatal alert: InternalError", false, "connection.cut", true),
+            ("connection reset by peer", false, "connection.cut", true),
+            ("connection refused", true, "connection.refused", false),
+            ("dns error: no such host", true, "connection.dns", false),
+        ];
+        for (text, connecting, code, sent) in cases {
+            let error = std::io::Error::other(text);
+            let fault = fault(&error, connecting, false);
+            assert_eq!((fault.code, fault.sent), (code, sent), "{text}, connecting: {connecting}");
+        }
+    }
 }

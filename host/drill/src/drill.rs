@@ -10,6 +10,7 @@ use crate::credentials::Credentials;
 use crate::datadog::Datadog;
 use crate::faults::{Fault, FaultError, Faults};
 use crate::front::Front;
+use crate::neighbours::Neighbours;
 use crate::picture::{self, Picture};
 use crate::recording::{Received, Recording, Service};
 use crate::server;
@@ -111,6 +112,25 @@ impl fmt::Debug for DatadogEndpoint {
     }
 }
 
+/// How a client reaches the small practice services. `Debug` leaves the keys out.
+#[derive(Clone)]
+pub struct NeighbourEndpoint {
+    /// `https://…/_practice`, without a trailing slash; below it `/slack`, `/pagerduty`, `/http`.
+    pub url: String,
+    /// The private authority, PEM.
+    pub ca_pem: String,
+    /// The bearer token of Slack and of the HTTP API.
+    pub token: String,
+    /// The key of the PagerDuty integration.
+    pub routing_key: String,
+}
+
+impl fmt::Debug for NeighbourEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NeighbourEndpoint").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
 /// The running practice services. Dropping it stops them and closes every connection.
 #[derive(Debug)]
 pub struct Drill {
@@ -138,6 +158,7 @@ impl Drill {
         let front = Arc::new(Front {
             cluster: Arc::clone(&cluster),
             datadog: Datadog::new(now, options.search_knows_public_ids),
+            neighbours: Neighbours::default(),
             credentials,
             recording: Recording::default(),
             faults: Faults::default(),
@@ -176,6 +197,17 @@ impl Drill {
             ca_pem: self.ca_pem.clone(),
             api_key: self.front.credentials.api_key.clone(),
             application_key: self.front.credentials.application_key.clone(),
+        }
+    }
+
+    /// How to reach the small practice services.
+    #[must_use]
+    pub fn neighbours(&self) -> NeighbourEndpoint {
+        NeighbourEndpoint {
+            url: format!("{}/_practice", self.datadog_url),
+            ca_pem: self.ca_pem.clone(),
+            token: self.front.credentials.token.clone(),
+            routing_key: self.front.credentials.api_key.clone(),
         }
     }
 

@@ -25,6 +25,8 @@ pub struct Picture {
     pub incidents: Vec<IncidentPicture>,
     /// The titles of the events that were posted, oldest first.
     pub events: Vec<String>,
+    /// What Slack, PagerDuty and the HTTP API were told, oldest first.
+    pub messages: Vec<String>,
 }
 
 /// A workload.
@@ -74,7 +76,7 @@ pub(crate) fn take(front: &Front) -> Picture {
     let (workloads, objects) =
         front.cluster.settled(clock::now(), |store| (workloads(store), objects(store)));
     let (incidents, events) = front.datadog.seen(|state| (incidents(state), events(state)));
-    Picture { workloads, objects, incidents, events }
+    Picture { workloads, objects, incidents, events, messages: front.neighbours.told() }
 }
 
 fn workloads(store: &Store) -> Vec<WorkloadPicture> {

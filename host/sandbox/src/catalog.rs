@@ -21,6 +21,7 @@ const RELAY_IMAGES: &[(&str, &str)] = &[
     ("relaysh/datadog-step-incident-extract-id", "datadog-incident-extract-id"),
     ("relaysh/datadog-step-incident-timeline-update", "datadog-incident-timeline-update"),
     ("relaysh/kubernetes-step-kubectl", "kubernetes-kubectl"),
+    ("relaysh/pagerduty-step-change-event-send", "pagerduty-event"),
     ("relaysh/slack-step-message-send", "slack-message"),
 ];
 

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_of_a_number_is_understood() {
+    fn d01_every_spelling_of_a_number_is_understood() {
         for text in [
             "5",
             " 5 ",
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn an_internal_id_is_brought_into_its_usual_form() {
+    fn d03_an_internal_id_is_brought_into_its_usual_form() {
         let expected = Wanted::Internal("6248184c-3ce0-54e7-a9f3-8db44efede9d".into());
         for text in [
             "6248184c-3ce0-54e7-a9f3-8db44efede9d",
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_with_the_forms_that_are_understood() {
+    fn d04_anything_else_is_refused_with_the_forms_that_are_understood() {
         for text in [
             "",
             " ",

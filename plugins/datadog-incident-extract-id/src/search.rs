@@ -4,6 +4,7 @@
 //! first page asked for is therefore usually the right one; else the list is bisected. Knows pages
 //! and nothing of HTTP. A list that turns out not to be sorted is read from the start.
 
+use datadog_api::Incident;
 use serde_json::{Map, Value};
 
 /// The number of incidents asked for in one page, Datadog's most.
@@ -12,23 +13,6 @@ pub const PAGE_SIZE: u64 = 100;
 pub const PAGES_MAX: usize = 150;
 /// Incidents made within one second may stand in each other's place.
 const SHIFT_MAX: usize = 3;
-
-/// What is known of an incident.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Incident {
-    /// The internal id.
-    pub id: String,
-    /// The number that people see.
-    pub number: u64,
-    /// For example `IR-5`.
-    pub slug: Option<String>,
-    /// Its title.
-    pub title: Option<String>,
-    /// For example `active`.
-    pub state: Option<String>,
-    /// For example `SEV-2`.
-    pub severity: Option<String>,
-}
 
 /// How a search ends.
 #[derive(Clone, Debug, PartialEq, Eq)]

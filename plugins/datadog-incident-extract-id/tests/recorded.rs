@@ -52,7 +52,7 @@ fn datadog(count: u64) -> (Host, Rc<RefCell<Vec<String>>>) {
 }
 
 #[test]
-fn an_incident_beyond_the_first_page_is_found() {
+fn d05_an_incident_beyond_the_first_page_is_found() {
     let (host, asked) = datadog(260);
 
     let outputs = host.run(&inputs("IR-230"), run).expect("outputs");
@@ -72,7 +72,7 @@ fn an_incident_beyond_the_first_page_is_found() {
 }
 
 #[test]
-fn another_prefix_is_found_and_remarked() {
+fn d02_another_prefix_is_found_and_remarked() {
     let (host, _) = datadog(20);
     let outputs = host.run(&inputs("SEC-12"), run).expect("outputs");
     assert_eq!(outputs["public_id"], 12);
@@ -88,7 +88,7 @@ fn an_internal_id_needs_no_request() {
 }
 
 #[test]
-fn a_missing_incident_is_told_with_what_was_searched() {
+fn d07_a_missing_incident_is_told_with_what_was_searched() {
     let (host, _) = datadog(20);
     let failure = host.run(&inputs(21), run).expect_err("not there");
     assert_eq!(failure.code(), "datadog.not-found");
@@ -97,7 +97,7 @@ fn a_missing_incident_is_told_with_what_was_searched() {
 }
 
 #[test]
-fn two_incidents_of_one_number_are_listed() {
+fn d10_two_incidents_of_one_number_are_listed() {
     let mut twin = incident(5);
     twin["id"] = json!("ffffffff-0000-4000-8000-000000000005");
     let page = json!({"data": [incident(5), twin]});
@@ -121,29 +121,129 @@ fn refused(
 }
 
 #[test]
-fn a_refusal_says_what_may_be_the_cause() {
+fn d11_a_403_names_all_that_may_be_the_cause() {
     let failure = refused(403, r#"{"errors":["Forbidden"]}"#, None);
     assert_eq!(
         (failure.code(), failure.disposition()),
         ("datadog.forbidden", Disposition::Permanent)
     );
-    for cause in ["(Forbidden)", "`my-keys`", "revoked key", "another site", "`incident_read`"] {
+    for cause in ["(Forbidden)", "`my-keys`", "revoked key", "another site", "not allowed"] {
         assert!(failure.message().contains(cause), "{cause}: {failure}");
     }
+}
 
-    let failure = refused(429, "null", Some(("x-ratelimit-reset", "1800")));
+#[test]
+fn d13_a_403_names_the_permission_that_a_scoped_key_may_lack() {
+    let failure = refused(403, r#"{"errors":[{"title":"Forbidden"}]}"#, None);
+    assert!(failure.message().contains("`incident_read` (or the application key's scope does)"));
+}
+
+#[test]
+fn d16_a_reset_that_does_not_fit_is_told_and_not_waited_for() {
+    let asked = Rc::new(RefCell::new(0));
+    let count = Rc::clone(&asked);
+    let host = Host::new().http("datadog", move |_| {
+        *count.borrow_mut() += 1;
+        let answer = Answer::new(429, "null").header("x-ratelimit-reset", "1800");
+        // Recorded answers say so while they refuse.
+        Ok(answer.header("x-ratelimit-remaining", "9"))
+    });
+    let failure = host.run(&inputs(5), run).expect_err("throttled");
     assert_eq!(
         (failure.code(), failure.disposition()),
         ("datadog.throttled", Disposition::Retryable)
     );
     assert_eq!(failure.retry_after().map(|wait| wait.as_secs()), Some(1800));
+    assert_eq!((*asked.borrow(), host.slept().as_secs()), (1, 0));
+}
 
-    let failure = refused(502, "<html><title>502 Bad Gateway</title></html>", None);
-    assert_eq!(failure.code(), "datadog.unavailable");
-    assert!(failure.message().contains("an HTML page: 502 Bad Gateway"), "{failure}");
+#[test]
+fn d17_a_429_that_says_nothing_is_waited_for_longer_each_time() {
+    let times = Rc::new(RefCell::new(0));
+    let count = Rc::clone(&times);
+    let host = Host::new().http("datadog", move |_| {
+        *count.borrow_mut() += 1;
+        Ok(Answer::new(429, ""))
+    });
+    let failure = host.run(&inputs(5), run).expect_err("throttled");
+    assert_eq!((failure.code(), *times.borrow()), ("datadog.throttled", 4));
+    let slept = host.slept().as_millis();
+    assert!((1_700..=3_500).contains(&slept), "0.5, 1 and 2 s with jitter, not {slept} ms");
+}
 
-    let failure = refused(200, "<html>", None);
-    assert_eq!(failure.code(), "http.invalid-answer");
+#[test]
+fn d18_a_gateway_that_fails_is_asked_again_and_its_page_is_no_answer() {
+    let page = format!("<html><title>502 Bad Gateway</title>{}</html>", "x".repeat(10_000));
+    for (status, body) in
+        [(502, page.as_str()), (500, ""), (502, r#"{"code":502,"errors":["Bad Gateway"]}"#)]
+    {
+        let (times, body) = (Rc::new(RefCell::new(0)), body.to_owned());
+        let count = Rc::clone(&times);
+        let host = Host::new().http("datadog", move |_| {
+            *count.borrow_mut() += 1;
+            Ok(Answer::new(status, body.clone()))
+        });
+        let failure = host.run(&inputs(5), run).expect_err("unavailable");
+        assert_eq!((failure.code(), *times.borrow()), ("datadog.unavailable", 4), "{status}");
+        let kept = failure.details().get("body").and_then(Value::as_str).unwrap_or_default();
+        assert!(kept.len() <= 2048 && failure.message().len() < 400, "{failure}");
+    }
+    assert_eq!(refused(200, "<html>", None).code(), "http.invalid-answer");
+    assert_eq!(refused(200, r#"{"data":null}"#, None).code(), "http.invalid-answer");
+}
+
+#[test]
+fn d06_an_incident_that_the_search_does_not_know_yet_is_found() {
+    let (host, asked) = datadog(338);
+    let outputs = host.run(&inputs(338), run).expect("the newest incident");
+    assert_eq!(outputs["public_id"], 338);
+    assert!(asked.borrow().iter().all(|line| line.starts_with("GET /api/v2/incidents?page")));
+}
+
+#[test]
+fn d08_a_server_with_its_own_idea_of_pages_does_not_make_it_endless() {
+    // Its pages have 25 incidents whatever was asked for, and say that there is more.
+    let page = |from: u64, to: u64| -> Value {
+        let items: Vec<Value> = (from + 1..=to).take(25).map(incident).collect();
+        json!({"data": items, "meta": {"pagination": {"next_offset": from + 25, "size": 25}}})
+    };
+    let host = Host::new().http("datadog", move |request| {
+        let offset = request.path.rsplit('=').next().and_then(|n| n.parse().ok()).expect("offset");
+        Ok(Answer::json(200, &page(offset, 90)))
+    });
+    assert_eq!(host.run(&inputs(77), run).expect("on a short page")["public_id"], 77);
+    assert_eq!(host.run(&inputs(91), run).expect_err("absent").code(), "datadog.not-found");
+
+    // It gives its first page for ever.
+    let times = Rc::new(RefCell::new(0));
+    let count = Rc::clone(&times);
+    let stuck = Host::new().http("datadog", move |_| {
+        *count.borrow_mut() += 1;
+        Ok(Answer::json(200, &page(0, 90)))
+    });
+    assert_eq!(stuck.run(&inputs(60), run).expect_err("absent").code(), "datadog.not-found");
+    assert!(*times.borrow() <= 150, "{}", times.borrow());
+}
+
+#[test]
+fn d09_doubles_and_a_deletion_while_paging_do_no_harm() {
+    // After the first page an incident before the wanted one is deleted: what was at its offset is
+    // now one place further up, and one page holds the same incident twice.
+    let deleted = RefCell::new(false);
+    let host = Host::new().http("datadog", move |request| {
+        let offset: usize =
+            request.path.rsplit('=').next().and_then(|n| n.parse().ok()).expect("offset");
+        let gone = deleted.replace(true);
+        let mut numbers: Vec<u64> =
+            (1..=300).filter(|n| !(gone && *n == 5) && n % 3 != 0).collect();
+        numbers.insert(100, numbers[99]);
+        let items: Vec<Value> = numbers.into_iter().skip(offset).take(100).map(incident).collect();
+        Ok(Answer::json(200, &json!({"data": items})))
+    });
+    for wanted in [148, 149, 151, 200] {
+        let outputs = host.run(&inputs(wanted), run).expect("found once");
+        assert_eq!(outputs["public_id"], wanted);
+    }
 }
 
 fn recordings() -> Option<PathBuf> {

@@ -4,6 +4,7 @@ use bowline_sdk::Connection;
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// The spec of the step.
 #[derive(Clone, Debug, Deserialize)]
@@ -16,6 +17,10 @@ pub struct Inputs {
     pub incident_id: String,
     /// The cell's text, Markdown.
     pub timeline_cell_content: String,
+    /// Foreign texts by name: each `{name}` in the cell's text stands for one, which is shown to the
+    /// letter and never read as Markdown.
+    #[serde(default)]
+    pub values: Map<String, Value>,
     /// Under which key the service takes the text. It has known both; `auto` tries.
     #[serde(default)]
     pub timeline_content_key: ContentKey,

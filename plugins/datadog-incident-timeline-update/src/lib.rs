@@ -12,6 +12,7 @@ pub use inputs::{ContentKey, Inputs, Outputs};
 
 use bowline_sdk::http::Client;
 use bowline_sdk::{Context, Failure};
+use datadog_api::{Mark, incident_id};
 
 /// Posts the cell, unless it is there already.
 ///
@@ -20,9 +21,9 @@ use bowline_sdk::{Context, Failure};
 /// `config` when an input can't be right; `datadog.forbidden`, `datadog.not-found` and so on;
 /// `ambiguous` when nobody can tell whether the cell was posted.
 pub fn run(ctx: &Context, inputs: Inputs) -> Result<Outputs, Failure> {
-    let incident = content::incident_id(&inputs.incident_id)?;
-    let mark = content::Mark::of(ctx);
-    let text = content::cell(&inputs.timeline_cell_content, inputs.notify, &mark)?;
+    let incident = incident_id(&inputs.incident_id)?;
+    let mark = Mark::of(ctx);
+    let text = content::cell(&inputs.timeline_cell_content, &inputs.values, inputs.notify, &mark)?;
     let timeline = timeline::Timeline {
         ctx,
         client: Client::open(ctx, "datadog")?,

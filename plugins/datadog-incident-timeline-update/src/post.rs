@@ -4,11 +4,11 @@
 //! followed by a look for the mark, twice, with a wait between; only when the mark is absent is the
 //! same text sent again. Where one can't look, nothing is sent again.
 
-use crate::content::Mark;
 use crate::timeline::{Cell, Timeline, made};
 use crate::{ContentKey, Outputs};
 use bowline_sdk::http::{Response, refusal};
 use bowline_sdk::{ConnectError, Failure, log, retry::Patience};
+use datadog_api::Mark;
 use std::time::Duration;
 
 /// The most posts of the same text.

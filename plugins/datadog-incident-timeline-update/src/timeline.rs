@@ -3,9 +3,9 @@
 //! Each function sends one thing. When to send it, and how often, is decided in `post`.
 
 use crate::ContentKey;
-use crate::content::Mark;
 use bowline_sdk::http::{Client, Request, Response, refusal};
 use bowline_sdk::{ConnectError, Context, Failure, log};
+use datadog_api::{Mark, cells, refused, texts};
 use serde_json::{Value, json};
 
 /// The timeline of one incident.
@@ -51,9 +51,7 @@ impl Timeline<'_> {
             return Err(self.refused(answer, "can't read the timeline", "incident_read"));
         }
         let list = answer.value()?;
-        let cells = list["data"].as_array().ok_or_else(|| {
-            Failure::permanent("http.invalid-answer", "the timeline is no list of cells")
-        })?;
+        let cells = cells(&list)?;
         // Cells of other kinds have other contents; none of them can carry the mark as text.
         let marked = cells.iter().find(|cell| texts(cell).iter().any(|text| mark.is_in(text)));
         Ok(marked.map(|cell| Cell { id: id(cell), lost_its_text: false }))
@@ -78,31 +76,19 @@ impl Timeline<'_> {
 
     /// The failure that an answer means; `permission` is what the call needs.
     pub(crate) fn refused(&self, answer: Response, doing: &str, permission: &str) -> Failure {
-        let connection = self.connection;
-        let remedy = match answer.status() {
-            401 => format!("the credentials of connection `{connection}` are not accepted"),
-            403 => format!(
-                "Datadog does not say which it is: connection `{connection}` has a wrong or revoked \
-                 key, is set to another site than the key's, lacks the permission `{permission}` (or \
-                 the application key's scope does), or comes from an address that is not allowed"
+        if !matches!(answer.status(), 404 | 405) {
+            return refused(answer, doing, self.connection, permission);
+        }
+        let remedy = match self.incident_exists() {
+            Some(true) => "the incident is there, but the timeline endpoint is not available on \
+                           this site"
+                .to_owned(),
+            Some(false) => format!(
+                "incident {} is deleted, private, or on another site or organisation than \
+                 connection `{}`",
+                self.incident, self.connection
             ),
-            300..=399 => {
-                format!("check the site of connection `{connection}`; redirects are not followed")
-            }
-            404 | 405 => match self.incident_exists() {
-                Some(true) => {
-                    "the incident is there, but the timeline endpoint is not available on \
-                               this site"
-                        .to_owned()
-                }
-                Some(false) => format!(
-                    "incident {} is deleted, private, or on another site or organisation than \
-                     connection `{connection}`",
-                    self.incident
-                ),
-                None => String::new(),
-            },
-            _ => String::new(),
+            None => String::new(),
         };
         refusal(answer, "datadog", doing, &remedy)
     }
@@ -148,14 +134,4 @@ fn id(cell: &Value) -> Option<String> {
         Value::Number(id) => Some(id.to_string()),
         _ => None,
     }
-}
-
-/// The texts of a cell under either key.
-fn texts(cell: &Value) -> Vec<&str> {
-    let content = &cell["attributes"]["content"];
-    ["message", "content"]
-        .iter()
-        .filter_map(|key| content[key].as_str())
-        .filter(|text| !text.trim().is_empty())
-        .collect()
 }

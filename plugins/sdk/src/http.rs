@@ -47,7 +47,7 @@ impl Client {
         answers.into_iter().map(|answer| answer.map(Response::new)).collect()
     }
 
-    /// Sends a request that reads (`GET`, `HEAD`), again while the service is busy or out of
+    /// Sends a request that reads (`GET`, `HEAD`, `OPTIONS`), again while the service is busy or out of
     /// reach: after 408, 429, 5xx and errors that may pass. It waits as long as `Retry-After` or
     /// `X-RateLimit-Reset` says, if that fits into the remaining time.
     ///

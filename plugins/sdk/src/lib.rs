@@ -47,6 +47,7 @@ pub mod http;
 pub mod kubernetes;
 pub mod log;
 pub mod retry;
+pub mod text;
 mod typed;
 mod wire;
 

@@ -103,6 +103,13 @@ impl Host {
         self
     }
 
+    /// Sets what is the same for all attempts of the step, as another step or run would have it.
+    #[must_use]
+    pub fn idempotency_key(self, key: &str) -> Self {
+        self.state.borrow_mut().key = key.to_owned();
+        self
+    }
+
     /// Says that the run is being stopped.
     #[must_use]
     pub fn cancelled(self) -> Self {

@@ -27,10 +27,17 @@ pub(crate) async fn run(command: &DrillCommand, output: &Output) -> anyhow::Resu
     Ok(Exit::Success)
 }
 
-/// Settings that lead every Kubernetes and Datadog connection, whatever its name, to the
+/// Settings that lead every connection of a type that is practised, whatever its name, to the
 /// practice services. The keys in them are good for nothing else.
 pub(crate) fn settings_text(drill: &Drill) -> String {
-    let (cluster, datadog) = (drill.cluster(), drill.datadog());
+    let (cluster, datadog, neighbours) = (drill.cluster(), drill.datadog(), drill.neighbours());
+    let neighbour = |name: &str, credential: &str, key: &str| {
+        json!({"*": {
+            "baseUrl": format!("{}/{name}", neighbours.url),
+            "certificateAuthority": neighbours.ca_pem,
+            credential: {"value": key},
+        }})
+    };
     let connections = json!({
         "kubernetes": {"*": {
             "server": cluster.url,
@@ -43,6 +50,9 @@ pub(crate) fn settings_text(drill: &Drill) -> String {
             "apiKey": {"value": datadog.api_key},
             "applicationKey": {"value": datadog.application_key},
         }},
+        "http": neighbour("http", "token", &neighbours.token),
+        "pagerduty": neighbour("pagerduty", "routingKey", &neighbours.routing_key),
+        "slack": neighbour("slack", "apiToken", &neighbours.token),
     });
     let mut text = String::from(
         "# Written by `bowline drill serve`: practice services on this machine, good until it ends.\n",

@@ -40,6 +40,7 @@ impl Client {
         let url = self.service.url(&asked.path)?;
         let headers = request::headers(&asked.headers, self.service.injected())?;
         let body = asked.body;
+        self.service.check_body(body.as_deref())?;
         let sent = body.as_deref().unwrap_or_default();
         let operation = Operation {
             text: format!("{} {}", asked.method, asked.path),

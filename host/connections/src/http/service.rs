@@ -1,7 +1,7 @@
 //! The client of one HTTP connection: its base URL, its credentials, its TLS.
 
-use super::request;
-use crate::profile::Profile;
+use super::{body, request};
+use crate::profile::{Credential, Profile};
 use crate::secret_source::SecretSource;
 use crate::tls::{CertificateSource, ClientIdentity, certificates, install_crypto_provider};
 use crate::transport::{CONNECT_SECONDS_MAX, fault, too_large};
@@ -21,6 +21,8 @@ pub(crate) struct HttpService {
     base: Url,
     /// With every request; values are marked as sensitive.
     injected: HeaderMap,
+    /// Into every JSON body, by the member's name.
+    members: Vec<(String, Secret)>,
     /// Unless the guest sends its own.
     defaults: HeaderMap,
     pub(crate) needles: Arc<Needles>,
@@ -67,7 +69,7 @@ impl HttpService {
         let read = sort(profile, settings)?;
         let base = profile.base_url(read.common.base_url.as_deref(), &read.parameters)?;
         let base = base_url(&base, read.common.allow_cleartext)?;
-        let (injected, secrets) = injected(profile, &read, folder)?;
+        let Injected { headers: injected, members, secrets } = injected(profile, &read, folder)?;
         let mut defaults = HeaderMap::new();
         for (name, value) in &profile.headers {
             let value =
@@ -76,7 +78,14 @@ impl HttpService {
         }
         let needles = Arc::new(Needles::new(&secrets));
         let client = client(&read.common, folder)?;
-        Ok(Self { client, base, injected, defaults, needles, profile: Arc::clone(profile) })
+        let profile = Arc::clone(profile);
+        Ok(Self { client, base, injected, members, defaults, needles, profile })
+    }
+
+    /// Whether the guest's body can take what this connection puts into bodies. Reveals nothing.
+    pub(crate) fn check_body(&self, body: Option<&[u8]>) -> Result<(), effects::CallError> {
+        let names = self.members.iter().map(|(name, _)| name.as_str());
+        body.map_or(Ok(()), |body| body::check(body, names))
     }
 
     /// The headers that carry credentials: a guest may not send its own.
@@ -108,7 +117,10 @@ impl HttpService {
         }
         headers.extend(self.injected.clone());
         let mut request = self.client.request(method, url).headers(headers);
-        if let Some(body) = body {
+        if let Some(mut body) = body {
+            for (name, secret) in &self.members {
+                body = body::with_member(&body, name, secret.reveal());
+            }
             request = request.body(body);
         }
         let mut response = request.send().await.map_err(failed)?;
@@ -157,14 +169,18 @@ fn sort(profile: &Profile, settings: &Value) -> Result<Read, String> {
     Ok(read)
 }
 
-/// The headers that carry credentials, and the credentials in them.
-fn injected(
-    profile: &Profile,
-    read: &Read,
-    folder: &Path,
-) -> Result<(HeaderMap, Vec<Secret>), String> {
-    let mut headers = HeaderMap::new();
-    let mut secrets = Vec::new();
+/// Where the credentials go.
+#[derive(Default)]
+struct Injected {
+    headers: HeaderMap,
+    members: Vec<(String, Secret)>,
+    /// All of them, for the redactor.
+    secrets: Vec<Secret>,
+}
+
+/// The credentials of the connection, each in its place.
+fn injected(profile: &Profile, read: &Read, folder: &Path) -> Result<Injected, String> {
+    let mut injected = Injected::default();
     for (name, credential) in &profile.credentials {
         let default = credential.default_env.clone().map(SecretSource::Env);
         let Some(source) = read.credentials.get(name).or(default.as_ref()) else {
@@ -175,18 +191,34 @@ fn injected(
         };
         let secret = source.read(&format!("the {name} of the connection"), folder);
         let secret = secret.map_err(|error| crate::transport::chain(&error))?;
-        inject(&mut headers, &credential.header, &credential.prefix, &secret)
-            .map_err(|()| format!("`{name}` holds characters that no header can carry"))?;
-        secrets.push(secret);
+        place(&mut injected, name, credential, &secret)?;
+        injected.secrets.push(secret);
     }
     for (name, source) in &read.common.headers {
         let secret = source.read(&format!("the header `{name}` of the connection"), folder);
         let secret = secret.map_err(|error| crate::transport::chain(&error))?;
-        inject(&mut headers, name, "", &secret)
+        inject(&mut injected.headers, name, "", &secret)
             .map_err(|()| format!("the header `{name}` can't be sent"))?;
-        secrets.push(secret);
+        injected.secrets.push(secret);
     }
-    Ok((headers, secrets))
+    Ok(injected)
+}
+
+fn place(
+    injected: &mut Injected,
+    name: &str,
+    credential: &Credential,
+    secret: &Secret,
+) -> Result<(), String> {
+    if let Some(header) = &credential.header {
+        inject(&mut injected.headers, header, &credential.prefix, secret)
+            .map_err(|()| format!("`{name}` holds characters that no header can carry"))?;
+    }
+    if let Some(member) = &credential.json_member {
+        let text = format!("{}{}", credential.prefix, secret.reveal());
+        injected.members.push((member.clone(), Secret::new(text)));
+    }
+    Ok(())
 }
 
 /// Puts a credential into the one header that carries it.

@@ -17,6 +17,7 @@ impl Picture {
         incidents(&before.incidents, &self.incidents, &mut lines);
         let new = self.events.get(before.events.len()..).unwrap_or(&self.events);
         lines.extend(new.iter().map(|title| format!("event posted: {}", quoted(title))));
+        lines.extend(self.messages.get(before.messages.len()..).unwrap_or(&self.messages).to_vec());
         lines
     }
 }

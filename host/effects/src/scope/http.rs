@@ -36,18 +36,18 @@ struct Written {
 impl Rule {
     pub(super) fn read(rule: &Value, binding: Binding<'_>) -> Result<Self, String> {
         let written = Written::deserialize(rule).map_err(|error| error.to_string())?;
-        let method = written.method;
+        let method = binding.fill(&written.method)?;
         if method.is_empty() || !method.bytes().all(|b| b.is_ascii_uppercase()) {
             return Err(format!("`{}` is not a method", method.escape_debug()));
         }
-        let path = written
-            .path
-            .strip_prefix('/')
-            .ok_or_else(|| format!("the path `{}` must start with `/`", written.path))?
-            .split('/')
-            .map(|segment| Segment::read(segment, binding))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { method, path, query: written.query.into_iter().collect() })
+        let path = match whole_input(&written.path) {
+            Some(_) => given_path(&binding.fill(&written.path)?)?,
+            None => after_slash(&written.path)?
+                .split('/')
+                .map(|segment| Segment::read(segment, binding))
+                .collect::<Result<_, _>>()?,
+        };
+        Ok(Self { method, path, query: query_names(written.query, binding)? })
     }
 
     /// Whether everything that `other` allows is allowed by this rule.
@@ -111,6 +111,51 @@ impl Segment {
     }
 }
 
+fn after_slash(path: &str) -> Result<&str, String> {
+    let shown = || format!("the path `{}` must start with `/`", path.escape_debug());
+    path.strip_prefix('/').ok_or_else(shown)
+}
+
+/// The pointer of the input that `text` stands for as a whole: `${inputs.NAME}` and nothing else.
+fn whole_input(text: &str) -> Option<String> {
+    let name = text.strip_prefix("${inputs.")?.strip_suffix('}')?;
+    let plain = !name.is_empty() && !name.contains(['$', '{', '}', '/', '~']);
+    plain.then(|| name.split('.').map(|part| format!("/{part}")).collect())
+}
+
+/// A path that is wholly an input: exactly these segments, none of which stands for another.
+fn given_path(path: &str) -> Result<Vec<Segment>, String> {
+    let segments = after_slash(path)?.split('/').map(|segment| {
+        let plain = !matches!(segment, "" | "." | "..")
+            && segment
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-._~%:@!$&'()*+,=".contains(&b));
+        if plain {
+            Ok(Segment::Literal(segment.to_owned()))
+        } else {
+            Err(format!("`{}` can't be a segment of a path", segment.escape_debug()))
+        }
+    });
+    segments.collect()
+}
+
+/// The names of query parameters; `${inputs.NAME}` stands for the names of that input's members.
+fn query_names(written: Vec<String>, binding: Binding<'_>) -> Result<BTreeSet<String>, String> {
+    let mut names = BTreeSet::new();
+    for name in written {
+        let Some(pointer) = whole_input(&name) else {
+            names.insert(name);
+            continue;
+        };
+        match binding.0.pointer(&pointer) {
+            Some(Value::Object(members)) => names.extend(members.keys().cloned()),
+            None | Some(Value::Null) => {}
+            Some(_) => return Err(format!("the input behind `{name}` is no mapping of a query")),
+        }
+    }
+    Ok(names)
+}
+
 /// Decides about one request. `path_and_query` is exactly what is going to be sent.
 pub fn check(rules: &[Rule], method: &str, path_and_query: &str) -> Result<(), CallError> {
     let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
@@ -155,6 +200,54 @@ mod tests {
             Ok(Scope::Kubernetes(_)) => unreachable!("asked for http"),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    #[test]
+    fn a_rule_may_be_the_request_that_the_inputs_describe() {
+        let asked = json!([{"method": "${inputs.method}", "path": "${inputs.path}", "query": ["${inputs.query}", "page"]}]);
+        let inputs =
+            json!({"method": "PUT", "path": "/v1/a%20b/c:d", "query": {"x y": 1, "z": "2"}});
+        let held = rules(asked.clone(), inputs).unwrap();
+        let cases = [
+            ("PUT", "/v1/a%20b/c:d", true),
+            ("PUT", "/v1/a%20b/c:d?x%20y=1&z=2&page=3", true),
+            ("PUT", "/v1/a%20b/c:d?w=1", false),
+            ("GET", "/v1/a%20b/c:d", false),
+            ("PUT", "/v1/a%20b", false),
+            ("PUT", "/v1/a%20b/c:d/e", false),
+        ];
+        for (method, path, expected) in cases {
+            assert_eq!(check(&held, method, path).is_ok(), expected, "{method} {path}");
+        }
+        for path in [
+            "",
+            "v1",
+            "https://evil/",
+            "//evil",
+            "/a//b",
+            "/a/../b",
+            "/.",
+            "/{x}",
+            "/a?b=c",
+            "/a#b",
+            "/a\\b",
+            "/ä",
+        ] {
+            let inputs = json!({"method": "GET", "path": path});
+            assert!(rules(asked.clone(), inputs).is_err(), "{path}");
+        }
+        for inputs in [
+            json!({"method": "get", "path": "/a"}),
+            json!({"path": "/a"}),
+            json!({"method": "GET", "path": ["/a"]}),
+            json!({"method": "GET", "path": "/a", "query": "x"}),
+        ] {
+            assert!(rules(asked.clone(), inputs.clone()).is_err(), "{inputs}");
+        }
+        let none = rules(asked, json!({"method": "GET", "path": "/a", "query": null})).unwrap();
+        assert!(check(&none, "GET", "/a?page=1").is_ok() && check(&none, "GET", "/a?x=1").is_err());
+        let partly = json!([{"method": "GET", "path": "/v1/${inputs.path}"}]);
+        assert!(rules(partly, json!({"path": "/a/b"})).is_err(), "part of a path is one segment");
     }
 
     #[test]

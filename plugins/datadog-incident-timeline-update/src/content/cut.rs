@@ -1,5 +1,7 @@
 //! Cuts Markdown to a length without breaking what people see: no half emoji, no open code fence.
 
+use bowline_sdk::text::first_letters;
+
 /// What stands at the end of a text that was cut.
 const NOTE: &str = "\n\n… (cut)";
 
@@ -12,7 +14,7 @@ pub(super) fn to(text: &str, room: usize) -> (String, bool) {
     }
     let mut keep = room.saturating_sub(NOTE.chars().count());
     loop {
-        let mut short = close(whole_letters(text, keep).trim_end());
+        let mut short = close(first_letters(text, keep).trim_end());
         if keep == 0 || short.chars().count() + NOTE.chars().count() <= room {
             short.push_str(NOTE);
             return (short, true);
@@ -20,29 +22,6 @@ pub(super) fn to(text: &str, room: usize) -> (String, bool) {
         // The fence's closing took more than there is.
         keep = keep.saturating_sub(8);
     }
-}
-
-/// The first `count` characters, fewer when the cut would split what is seen as one letter.
-fn whole_letters(text: &str, count: usize) -> &str {
-    let letters: Vec<(usize, char)> = text.char_indices().take(count + 1).collect();
-    if letters.len() <= count {
-        return text;
-    }
-    let mut end = count;
-    while end > 0 && belongs_together(letters[end - 1].1, letters[end].1) {
-        end -= 1;
-    }
-    &text[..letters[end].0]
-}
-
-/// Whether two characters in a row may be parts of one letter: combining marks, joined emoji,
-/// variants, skin tones, flags.
-fn belongs_together(one: char, next: char) -> bool {
-    let extends = matches!(next, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
-        | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{fe20}'..='\u{fe2f}'
-        | '\u{200c}' | '\u{200d}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}');
-    let flag = |letter: char| matches!(letter, '\u{1f1e6}'..='\u{1f1ff}');
-    extends || one == '\u{200d}' || flag(one) && flag(next)
 }
 
 /// The text, with its last code fence closed.

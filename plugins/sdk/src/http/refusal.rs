@@ -86,13 +86,21 @@ fn from_json(json: &Value) -> Option<String> {
                 return Some(found);
             }
             let text = |name: &str| members.get(name).and_then(Value::as_str);
-            match (text("title"), text("detail")) {
-                (Some(title), Some(detail)) => Some(format!("{title}: {detail}")),
-                (Some(one), None) | (None, Some(one)) => Some(one.to_owned()),
+            let told = match (text("title"), text("detail")) {
+                (Some(title), Some(detail)) => format!("{title}: {detail}"),
+                (Some(one), None) | (None, Some(one)) => one.to_owned(),
                 (None, None) => {
-                    text("message").map(str::to_owned).or_else(|| from_json(members.get("error")?))
+                    let message = text("message").map(str::to_owned);
+                    return message.or_else(|| from_json(members.get("error")?));
                 }
-            }
+            };
+            // JSON:API says beside the text which part of the request it is about.
+            let source = members.get("source");
+            let place = ["pointer", "parameter", "header"]
+                .iter()
+                .find_map(|kind| source?.get(kind)?.as_str())
+                .filter(|place| !place.is_empty() && !told.contains(place));
+            Some(place.map_or(told.clone(), |place| format!("{told} at `{place}`")))
         }
         _ => None,
     }
@@ -121,7 +129,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn every_form_of_error_body_gives_one_text() {
+    fn d19_every_form_of_error_body_gives_one_text() {
         let long = "x".repeat(5000);
         let cases = [
             (r#"{"errors":["incident 5 not found"]}"#, "incident 5 not found"),
@@ -130,6 +138,12 @@ mod tests {
                 "Not Found: no such incident",
             ),
             (r#"{"errors":[{"title":"Forbidden"}]}"#, "Forbidden"),
+            (
+                r#"{"errors":[{"title":"Bad","detail":"no","source":{"pointer":"/data/x"}}]}"#,
+                "Bad: no at `/data/x`",
+            ),
+            (r#"{"errors":[{"title":"no $.a.b","source":{"parameter":"$.a.b"}}]}"#, "no $.a.b"),
+            (r#"{"errors":[{"title":"no","source":null}]}"#, "no"),
             (
                 r#"{"status":"error","code":502,"errors":["Bad Gateway"],"email":"s@x"}"#,
                 "Bad Gateway",

@@ -4,6 +4,9 @@ use crate::bindings::bowline::connect::http as wit;
 use serde::Serialize;
 use std::{fmt::Write as _, time::Duration};
 
+/// The methods of the contract.
+const METHODS: &[&str] = &["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+
 /// A request that is put together step by step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -46,6 +49,14 @@ impl Request {
         Self::new("DELETE", path)
     }
 
+    /// A request with the method of that name, in capitals; none when the contract has no such
+    /// method. For steps that are told the method.
+    #[must_use]
+    pub fn with_method(method: &str, path: impl Into<String>) -> Option<Self> {
+        let known = METHODS.iter().find(|known| **known == method)?;
+        Some(Self::new(known, path))
+    }
+
     fn new(method: &'static str, path: impl Into<String>) -> Self {
         let path = path.into();
         let has_query = path.contains('?');
@@ -80,6 +91,29 @@ impl Request {
         Ok(self.header("content-type", "application/json"))
     }
 
+    /// Sets the body to `text`. Its `content-type` is up to the caller.
+    #[must_use]
+    pub fn text(mut self, text: &str) -> Self {
+        self.body = Some(text.as_bytes().to_vec());
+        self
+    }
+
+    /// Sets the body to pairs of a form, and `content-type` with it.
+    #[must_use]
+    pub fn form<'a>(mut self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut body = String::new();
+        for (name, value) in pairs {
+            if !body.is_empty() {
+                body.push('&');
+            }
+            encode(name, b"", &mut body);
+            body.push('=');
+            encode(value, b"", &mut body);
+        }
+        self.body = Some(body.into_bytes());
+        self.header("content-type", "application/x-www-form-urlencoded")
+    }
+
     /// Bounds the whole exchange; 30 seconds when not set.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -105,8 +139,10 @@ impl Request {
         self.body.as_deref()
     }
 
-    pub(crate) fn is_read(&self) -> bool {
-        matches!(self.method, "GET" | "HEAD")
+    /// Whether the method only reads, so that the request may be sent again.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        matches!(self.method, "GET" | "HEAD" | "OPTIONS")
     }
 
     pub(crate) fn to_wire(&self) -> wit::Request {
@@ -164,6 +200,18 @@ mod tests {
     fn a_query_is_built_pair_by_pair() {
         let request = Request::get("/list").query("page[size]", 100).query("q", "a b&c");
         assert_eq!(request.path(), "/list?page[size]=100&q=a%20b%26c");
+    }
+
+    #[test]
+    fn a_method_may_be_told_and_a_form_is_encoded() {
+        let request = Request::with_method("HEAD", "/x").expect("a method");
+        assert!(request.is_read());
+        for wrong in ["get", "CONNECT", "", "GET /"] {
+            assert_eq!(Request::with_method(wrong, "/x"), None, "{wrong}");
+        }
+        let form = Request::post("/x").form([("a b", "c&d=é"), ("e", "")]);
+        assert_eq!(form.body(), Some(&b"a%20b=c%26d%3D%C3%A9&e="[..]));
+        assert_eq!(Request::put("/x").text("ä").body(), Some("ä".as_bytes()));
     }
 
     #[test]

@@ -1,0 +1,5 @@
+//! The step against a pretended Datadog.
+
+mod datadog;
+mod edge_cases;
+mod story;
