@@ -7,34 +7,47 @@ use std::error::Error;
 /// Time for name resolution, TCP and TLS together.
 pub(crate) const CONNECT_SECONDS_MAX: u64 = 10;
 
-/// Names the fault of a request that got no answer. `connecting` tells whether it failed before
-/// anything could be sent.
-pub(crate) fn fault(error: &(dyn Error + 'static), connecting: bool, timeout: bool) -> SendError {
+/// Names the fault of a request to `place` that got no answer. `connecting` tells whether it failed
+/// before anything could be sent.
+pub(crate) fn fault(
+    error: &(dyn Error + 'static),
+    place: &str,
+    connecting: bool,
+    timeout: bool,
+) -> SendError {
     let text = chain(error);
     let handshake = is_handshake(&text) || connecting && text.contains("TLS");
-    let (reason, code) = if handshake {
-        (Reason::Unreachable, "connection.tls")
+    let dns = text.contains("dns error") || text.contains("failed to lookup address");
+    let (reason, code, what, remedy) = if handshake {
+        let remedy =
+            "; check the connection's certificateAuthority, the server's name and the clock";
+        (Reason::Unreachable, "connection.tls", "the TLS handshake with", remedy)
     } else if timeout {
-        (Reason::Timeout, "connection.timeout")
-    } else if text.contains("dns error") || text.contains("failed to lookup address") {
-        (Reason::Unreachable, "connection.dns")
+        (Reason::Timeout, "connection.timeout", "the exchange in time with", "")
+    } else if dns {
+        let remedy = "; check the host name and the resolver";
+        (Reason::Unreachable, "connection.dns", "finding the host of", remedy)
     } else if connecting {
-        (Reason::Unreachable, "connection.refused")
+        let remedy = "; check the address and that the service is up";
+        (Reason::Unreachable, "connection.refused", "connecting to", remedy)
     } else {
-        (Reason::Unreachable, "connection.cut")
+        (Reason::Unreachable, "connection.cut", "the exchange with", "")
     };
-    let remedy = match code {
-        "connection.tls" => {
-            "; check the connection's certificateAuthority, the server's name and the clock"
-        }
-        "connection.dns" => "; check the host name and the resolver",
-        "connection.refused" => "; check the address and that the service is up",
-        _ => "",
-    };
+    // What the layers in between say of each other helps nobody.
+    let cause = causes(error).last().map(ToString::to_string).unwrap_or_default();
+    let message = format!("{what} `{place}` failed: {cause}{remedy}");
     // A failed handshake has sent no request. A stream that breaks off later proves nothing: the
     // request may have been carried out.
     let sent = !connecting && !handshake;
-    SendError { reason, code, message: format!("{text}{remedy}"), sent }
+    SendError { reason, code, message, sent, permanent: handshake && text.contains("ertificate") }
+}
+
+/// Host and port of a URL, for messages. No path, no user: those may hold what is nobody's
+/// business.
+pub(crate) fn host_and_port(url: &str) -> String {
+    let Ok(uri) = url.parse::<http::Uri>() else { return "its address".to_owned() };
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
+    format!("{}:{port}", uri.host().unwrap_or_default())
 }
 
 /// An answer that grew over its bound.
@@ -44,6 +57,7 @@ pub(crate) fn too_large(bytes_max: u64) -> SendError {
         code: "limit.response-bytes",
         message: format!("the answer has more than {bytes_max} bytes"),
         sent: true,
+        permanent: true,
     }
 }
 
@@ -110,8 +124,23 @@ mod tests {
         ];
         for (text, connecting, code, sent) in cases {
             let error = std::io::Error::other(text);
-            let fault = fault(&error, connecting, false);
+            let fault = fault(&error, "db.example.com:443", connecting, false);
             assert_eq!((fault.code, fault.sent), (code, sent), "{text}, connecting: {connecting}");
+            assert!(fault.message.contains("`db.example.com:443`"), "{}", fault.message);
+            assert!(fault.message.contains(text), "{}", fault.message);
+        }
+    }
+
+    #[test]
+    fn only_host_and_port_of_an_address_are_shown() {
+        let cases = [
+            ("https://user:secret@h.example.com/path?key=1", "h.example.com:443"),
+            ("http://127.0.0.1:8080/", "127.0.0.1:8080"),
+            ("https://[::1]:6443", "[::1]:6443"),
+            ("no address", "its address"),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(host_and_port(url), expected, "{url}");
         }
     }
 }

@@ -64,6 +64,8 @@ pub struct SendError {
     pub message: String,
     /// Whether the request may have reached the far side.
     pub sent: bool,
+    /// Whether the same request would fail again, as with a certificate that is not trusted.
+    pub permanent: bool,
 }
 
 /// `blake3:` over the parts of a request, each with its length, so that no two requests that
@@ -329,6 +331,9 @@ impl SendError {
     fn into_call_error(self, writes: bool) -> CallError {
         let mut error = CallError::new(self.reason, self.code, self.message);
         error.in_doubt = self.sent && writes;
+        if self.permanent {
+            error.disposition = Disposition::Permanent;
+        }
         error
     }
 }
@@ -442,7 +447,13 @@ mod tests {
             let (grant, journal, run) = grant(BudgetLimits::default()).await;
             let cut = |_| async {
                 let (code, message) = ("connection.cut", format!("cut after {KEY}"));
-                Err(SendError { reason: Reason::Unreachable, code, message, sent: true })
+                Err(SendError {
+                    reason: Reason::Unreachable,
+                    code,
+                    message,
+                    sent: true,
+                    permanent: false,
+                })
             };
 
             let lost = grant.call(operation(writes), |_| Ok(()), cut).await.expect_err("cut");

@@ -4,7 +4,7 @@ use super::{body, request};
 use crate::profile::{Credential, Profile};
 use crate::secret_source::SecretSource;
 use crate::tls::{CertificateSource, ClientIdentity, certificates, install_crypto_provider};
-use crate::transport::{CONNECT_SECONDS_MAX, fault, too_large};
+use crate::transport::{CONNECT_SECONDS_MAX, fault, host_and_port, too_large};
 use effects::{Answer, Needles, Secret, SendError};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Url};
@@ -123,11 +123,11 @@ impl HttpService {
             }
             request = request.body(body);
         }
-        let mut response = request.send().await.map_err(failed)?;
+        let mut response = request.send().await.map_err(|error| self.failed(error))?;
         let status = response.status().as_u16();
         let headers = request::visible(response.headers());
         let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(failed)? {
+        while let Some(piece) = response.chunk().await.map_err(|error| self.failed(error))? {
             if body.len() as u64 + piece.len() as u64 > bytes_max {
                 return Err(too_large(bytes_max));
             }
@@ -135,12 +135,12 @@ impl HttpService {
         }
         Ok(Answer { status, headers, body })
     }
-}
 
-fn failed(error: reqwest::Error) -> SendError {
-    let (connecting, timeout) = (error.is_connect(), error.is_timeout());
-    // The URL may hold what an operator put there; the journal knows the path already.
-    fault(&error.without_url(), connecting, timeout)
+    fn failed(&self, error: reqwest::Error) -> SendError {
+        let (connecting, timeout) = (error.is_connect(), error.is_timeout());
+        // The URL may hold what an operator put there; the journal knows the path already.
+        fault(&error.without_url(), &host_and_port(self.base.as_str()), connecting, timeout)
+    }
 }
 
 /// Tells what each key of the settings is. A key that means nothing is a mistake.

@@ -2,7 +2,7 @@
 
 use super::settings;
 use crate::tls::install_crypto_provider;
-use crate::transport::{causes, chain, fault, too_large};
+use crate::transport::{causes, chain, fault, host_and_port, too_large};
 use effects::{Answer, Needles, SendError};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
@@ -40,13 +40,16 @@ impl KubernetesService {
         request: http::Request<Vec<u8>>,
         bytes_max: u64,
     ) -> Result<Answer, SendError> {
-        let response = self.client.send(request.map(Body::from)).await.map_err(failed)?;
+        let response =
+            self.client.send(request.map(Body::from)).await.map_err(|error| self.failed(&error))?;
         let status = response.status().as_u16();
         let headers = crate::http::request::visible(response.headers());
         let mut stream = response.into_body();
         let mut body = Vec::new();
         while let Some(frame) = stream.frame().await {
-            let Ok(piece) = frame.map_err(failed)?.into_data() else { continue };
+            let Ok(piece) = frame.map_err(|error| self.failed(&error))?.into_data() else {
+                continue;
+            };
             if body.len() as u64 + piece.len() as u64 > bytes_max {
                 return Err(too_large(bytes_max));
             }
@@ -60,15 +63,16 @@ impl KubernetesService {
         &self,
         request: http::Request<Vec<u8>>,
     ) -> Result<(u16, Body), SendError> {
-        let response = self.client.send(request.map(Body::from)).await.map_err(failed)?;
+        let response =
+            self.client.send(request.map(Body::from)).await.map_err(|error| self.failed(&error))?;
         Ok((response.status().as_u16(), response.into_body()))
     }
-}
 
-fn failed(error: kube::Error) -> SendError {
-    let connecting = causes(&error).any(is_connect_error);
-    let timeout = chain(&error).contains("timed out");
-    fault(&error, connecting, timeout)
+    fn failed(&self, error: &kube::Error) -> SendError {
+        let connecting = causes(error).any(is_connect_error);
+        let timeout = chain(error).contains("timed out");
+        fault(error, &host_and_port(&self.address), connecting, timeout)
+    }
 }
 
 fn is_connect_error(error: &(dyn Error + 'static)) -> bool {
