@@ -3,10 +3,10 @@
 use super::{REVISION, template};
 use serde_json::{Map, Value};
 
-/// The ReplicaSet that a rollback goes to, frozen before anything is written.
+/// The revision that a rollback goes to, frozen before anything is written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chosen {
-    /// The ReplicaSet's name.
+    /// The name of the ReplicaSet or ControllerRevision.
     pub name: String,
     /// Its revision; 0 when it has none.
     pub revision: i64,
@@ -16,6 +16,8 @@ pub struct Chosen {
     pub annotations: Map<String, Value>,
     /// Another ReplicaSet has the same revision.
     pub ambiguous: bool,
+    /// The patch that a ControllerRevision holds; none for a ReplicaSet.
+    pub data: Option<Value>,
 }
 
 /// Why there is nothing to go back to, in kubectl's words.
@@ -89,10 +91,11 @@ pub fn choose(deployment: &Value, sets: &[Value], wanted: i64) -> Result<Chosen,
         template: template::for_deployment(&set["spec"]["template"]),
         annotations: annotations.cloned().unwrap_or_default(),
         ambiguous: same > 1,
+        data: None,
     })
 }
 
-fn second_highest<'a>(known: &[(i64, &'a Value)]) -> Option<(i64, &'a Value)> {
+pub(super) fn second_highest<'a>(known: &[(i64, &'a Value)]) -> Option<(i64, &'a Value)> {
     let mut latest: Option<(i64, &Value)> = None;
     let mut previous: Option<(i64, &Value)> = None;
     for &(revision, set) in known {

@@ -1,0 +1,88 @@
+//! `rollout history`: the revisions of an object, or one of them in full.
+
+use super::rollout_undo::list;
+use super::{Command, Needs, Run, only_objects, rollout_status};
+use crate::outcome::Done;
+use crate::print::{table, template};
+use crate::session::{Session, Target};
+use crate::undo::{history, revisions, sort, template as pod_template};
+use bowline_sdk::Failure;
+use serde_json::{Map, Value};
+
+/// This command.
+pub const COMMAND: Command = Command {
+    words: &["rollout", "history"],
+    flags: &["revision", "selector", "all", "allow-empty"],
+    reads_documents: false,
+    needs: Needs { history: true, ..Needs::only(&["get"]) },
+    run: Run::Each {
+        check: |call| {
+            rollout_status::revision(call)?;
+            only_objects(call)
+        },
+        one: history,
+    },
+};
+
+fn history(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
+    let wanted = rollout_status::revision(session.call)?;
+    if !target.kind.rolls_out() {
+        let kind = &target.kind.name;
+        let text = format!("no history viewer has been implemented for \"{kind}\"");
+        return Err(Failure::config(text));
+    }
+    let object = session.get(target)?;
+    let all = list(session, target, &object)?;
+    let is_deployment = target.kind.name == "Deployment";
+    let number = |it: &Value| match is_deployment {
+        true => history::revision(it),
+        false => Some(revisions::number(it)),
+    };
+    let owned = history::owned(&object, &all);
+    let mut known: Vec<(i64, &Value)> =
+        owned.iter().filter_map(|it| Some((number(it)?, *it))).collect();
+    sort(&mut known, |one, other| one.0 < other.0);
+    let template_of = |it: &Value| match is_deployment {
+        true => it["spec"]["template"].clone(),
+        false => revisions::template(it),
+    };
+    if wanted > 0 {
+        let found = known.iter().find(|(number, _)| *number == wanted);
+        let (_, found) = found.ok_or_else(|| {
+            Failure::permanent("not-found.revision", "unable to find the specified revision")
+        })?;
+        let template = template_of(found);
+        let label = target.label();
+        let text = format!("{label} with revision #{wanted}\n{}", template::describe(&template));
+        return Ok(Done::new(false, text).with("object", template));
+    }
+    let mut rows = vec![vec!["REVISION".to_owned(), "CHANGE-CAUSE".to_owned()]];
+    let mut listed = Vec::new();
+    for (number, it) in &known {
+        let cause = it["metadata"]["annotations"]["kubernetes.io/change-cause"].as_str();
+        let cause = cause.unwrap_or("<none>");
+        rows.push(vec![number.to_string(), cause.to_owned()]);
+        let mut entry = Map::new();
+        entry.insert("revision".to_owned(), (*number).into());
+        entry.insert("cause".to_owned(), cause.into());
+        entry.insert("images".to_owned(), pod_template::images(&template_of(it)).into());
+        listed.push(Value::Object(entry));
+    }
+    let text = match listed.is_empty() {
+        true => "No rollout history found.".to_owned(),
+        // kubectl leaves two blanks between these columns, not three.
+        false => table::align(&rows).replace("REVISION   ", "REVISION  ").replace("\n\n", "\n"),
+    };
+    let text = text.lines().map(|line| narrow(line)).collect::<Vec<_>>().join("\n");
+    Ok(Done::new(false, format!("{} \n{text}", target.label())).with("objects", listed))
+}
+
+/// Takes one blank out of the gap behind a revision's number.
+fn narrow(line: &str) -> String {
+    match line.split_once("   ") {
+        Some((number, cause)) if number.bytes().all(|it| it.is_ascii_digit()) => {
+            format!("{number}  {cause}")
+        }
+        _ => line.to_owned(),
+    }
+}

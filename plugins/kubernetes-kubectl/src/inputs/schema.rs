@@ -1,0 +1,185 @@
+//! Inputs and outputs as people write and read them. Native only: nothing here is ever filled in.
+//!
+//! A key for a flag must also stand in the table of `flags`; a test compares the two.
+
+#![allow(dead_code, reason = "only the schemas of these types are used")]
+
+use bowline_sdk::Connection;
+use schemars::JsonSchema;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// The spec of the step.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Inputs {
+    /// The kubectl command, for example `rollout` or `rollout undo`.
+    command: String,
+    /// Its arguments: a text that is split on blanks (flags before the resource), or a list that
+    /// is taken literally.
+    args: Option<Args>,
+    /// The namespace of the object.
+    #[schemars(default = "default_namespace")]
+    namespace: Option<String>,
+    /// The cluster, in the form of Relay's step.
+    cluster: Option<ClusterInput>,
+    /// The connection, when there is no `cluster`.
+    connection: Option<Connection>,
+    /// `apply`, `delete`: what to apply or delete, as YAML text, an object or a list of objects.
+    manifest: Option<Manifest>,
+    /// `apply`, `delete`: the same as a file in the workflow's folder.
+    file: Option<String>,
+    /// Accepted so that a published workflow gets a clear answer: put the file beside the workflow.
+    git: Option<Value>,
+    /// `--to-revision`: the revision to go back to; the previous one when absent or 0.
+    to_revision: Option<Count>,
+    /// `--dry-run`: `client` sends nothing, `server` lets the server check without writing.
+    dry_run: Option<TextOrTruth>,
+    /// `--replicas`: how many to scale to.
+    replicas: Option<Count>,
+    /// `--current-replicas`: scale only if there are that many now.
+    current_replicas: Option<Count>,
+    /// `--resource-version`: write only if the object still has this version.
+    resource_version: Option<Count>,
+    /// `--timeout` of a wait, for example `90s` or `5m`; a number counts seconds.
+    timeout: Option<Count>,
+    /// Whether to wait: for the rollout after a change, for the end of what is deleted.
+    wait: Option<TextOrTruth>,
+    /// `--watch` of `rollout status`: false looks once; see the output `done`.
+    watch: Option<TextOrTruth>,
+    /// `--revision` of `rollout history` and `rollout status`.
+    revision: Option<Count>,
+    /// `--selector`: labels of the objects, for example `app=web`.
+    selector: Option<String>,
+    /// `--field-selector`: fields of the objects, for example `status.phase=Running`.
+    field_selector: Option<String>,
+    /// `--all`: all objects of the type in the namespace.
+    all: Option<TextOrTruth>,
+    /// Whether a selector may match nothing.
+    allow_empty: Option<TextOrTruth>,
+    /// `--output`: `name`, `json`, `yaml`, `wide` or `jsonpath=…`.
+    output: Option<String>,
+    /// `--ignore-not-found`: what is not there is no failure.
+    ignore_not_found: Option<TextOrTruth>,
+    /// `--overwrite` of `label` and `annotate`.
+    overwrite: Option<TextOrTruth>,
+    /// `--force-conflicts` of `apply`: take fields over from other managers.
+    force_conflicts: Option<TextOrTruth>,
+    /// `--grace-period` of `delete`, in seconds.
+    grace_period: Option<Count>,
+    /// `--force` of `delete`.
+    force: Option<TextOrTruth>,
+    /// `--cascade` of `delete`: `background`, `foreground` or `orphan`.
+    cascade: Option<String>,
+    /// `--patch`: an object, a list of operations, or either as JSON text.
+    patch: Option<Manifest>,
+    /// `--type` of `patch`: `strategic`, `merge` or `json`.
+    patch_type: Option<String>,
+    /// `--for` of `wait`: `condition=Ready`, `delete`, `create` or `jsonpath={.status.phase}=Running`.
+    #[schemars(rename = "for")]
+    until: Option<String>,
+}
+
+fn default_namespace() -> Option<String> {
+    Some("default".to_owned())
+}
+
+/// A cluster by name and connection.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct ClusterInput {
+    /// A name for people; it selects nothing.
+    name: Option<String>,
+    /// The connection.
+    connection: Connection,
+}
+
+/// Arguments as one text or as a list.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Args {
+    /// Split on blanks, quotes honoured.
+    Text(String),
+    /// Taken literally.
+    List(Vec<Word>),
+}
+
+/// One argument of a list. YAML makes numbers of what looks like one.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Word {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+    /// A truth value.
+    Truth(bool),
+}
+
+/// A whole number, or a text, since parameters are texts.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Count {
+    /// A whole number.
+    Number(i64),
+    /// A text.
+    Text(String),
+}
+
+/// A text or a truth value.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum TextOrTruth {
+    /// A text.
+    Text(String),
+    /// A truth value.
+    Truth(bool),
+}
+
+/// YAML or JSON as text, one object, or a list of objects.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Manifest {
+    /// As text.
+    Text(String),
+    /// One object.
+    Object(Map<String, Value>),
+    /// Several.
+    List(Vec<Map<String, Value>>),
+}
+
+/// What the step gives.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub(super) struct Outputs {
+    /// Whether anything was changed, by this attempt or an earlier one of this step.
+    changed: bool,
+    /// The namespace used.
+    namespace: String,
+    /// The text that kubectl would print.
+    message: String,
+    /// The Deployment's name, when one was acted on.
+    deployment: Option<String>,
+    /// The object's name, when one was acted on.
+    name: Option<String>,
+    /// The object's kind, when one was acted on.
+    kind: Option<String>,
+    /// `undo`: the revision before, when the object says it.
+    from_revision: Option<i64>,
+    /// `undo`: the revision whose template the object has now.
+    to_revision: Option<i64>,
+    /// The images of the pod template now, by container.
+    images: Option<BTreeMap<String, String>>,
+    /// `rollout status`: whether the rollout is finished.
+    done: Option<bool>,
+    /// `scale`: how many replicas are wanted now.
+    replicas: Option<i64>,
+    /// `get` of one object: the object. The values of Secrets are masked.
+    object: Option<Map<String, Value>>,
+    /// `get` of several: the objects. `rollout history`: the revisions.
+    objects: Option<Vec<Value>>,
+    /// `get`: whether all objects found are in `objects`; a large list is cut.
+    complete: Option<bool>,
+    /// With several targets: what became of each.
+    results: Option<Vec<Value>>,
+}
