@@ -20,6 +20,7 @@ pub mod wait;
 
 pub use needs::Needs;
 
+use crate::members::put;
 use crate::outcome::{self, Done, say};
 use crate::session::{Session, Target};
 use crate::{Outputs, arguments::Call, waiting};
@@ -125,7 +126,7 @@ pub(crate) fn wait(session: &Session<'_>, target: &Target, result: &mut Result<D
     match waiting::rollout(session, target, Some(generation), 0) {
         Ok(text) => {
             say(&text);
-            done.outputs.insert("done".to_owned(), true.into());
+            put(&mut done.outputs, "done", true);
         }
         Err(failure) => {
             let message = std::mem::take(&mut done.message);

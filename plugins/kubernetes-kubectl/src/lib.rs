@@ -12,6 +12,7 @@ pub mod duration;
 pub mod flags;
 mod inputs;
 pub mod kinds;
+mod members;
 pub mod namespace;
 pub mod outcome;
 pub mod print;

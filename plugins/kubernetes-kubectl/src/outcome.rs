@@ -2,6 +2,7 @@
 //!
 //! With several targets the rest goes on when one fails; what is done is not taken back.
 
+use crate::members::put;
 use crate::Outputs;
 use crate::session::Target;
 use crate::wording;
@@ -61,10 +62,10 @@ pub fn outputs(
 ) -> Result<Outputs, Failure> {
     let mut outputs = Map::new();
     if let [(target, _)] = results.as_slice() {
-        outputs.insert("name".to_owned(), target.name.as_str().into());
-        outputs.insert("kind".to_owned(), target.kind.name.as_str().into());
+        put(&mut outputs, "name", target.name.as_str());
+        put(&mut outputs, "kind", target.kind.name.as_str());
         if target.kind.name == "Deployment" {
-            outputs.insert("deployment".to_owned(), target.name.as_str().into());
+            put(&mut outputs, "deployment", target.name.as_str());
         }
     }
     let count = results.len();
@@ -73,13 +74,13 @@ pub fn outputs(
     let mut failed = 0;
     for (target, result) in results {
         let mut entry = Map::new();
-        entry.insert("name".to_owned(), target.name.into());
-        entry.insert("kind".to_owned(), target.kind.name.into());
+        put(&mut entry, "name", target.name);
+        put(&mut entry, "kind", target.kind.name);
         match result {
             Ok(done) => {
                 changed |= done.changed;
-                entry.insert("changed".to_owned(), done.changed.into());
-                entry.insert("message".to_owned(), done.message.as_str().into());
+                put(&mut entry, "changed", done.changed);
+                put(&mut entry, "message", done.message.as_str());
                 let own = if count == 1 { &mut outputs } else { &mut entry };
                 own.extend(done.outputs);
                 lines.push(done.message);
@@ -88,8 +89,8 @@ pub fn outputs(
             Err(failure) => {
                 log::error!("{}", wording::as_printed(failure.message()));
                 failed += 1;
-                entry.insert("error".to_owned(), failure.message().into());
-                entry.insert("code".to_owned(), failure.code().into());
+                put(&mut entry, "error", failure.message());
+                put(&mut entry, "code", failure.code());
                 first.get_or_insert(failure);
             }
         }
@@ -103,10 +104,10 @@ pub fn outputs(
         return Err(first.with_message(text).with_detail("results", list));
     }
     if count != 1 {
-        outputs.insert("results".to_owned(), list.into());
+        put(&mut outputs, "results", list);
     }
-    outputs.insert("changed".to_owned(), changed.into());
-    outputs.insert("namespace".to_owned(), namespace.into());
-    outputs.insert("message".to_owned(), lines.join("\n").into());
+    put(&mut outputs, "changed", changed);
+    put(&mut outputs, "namespace", namespace);
+    put(&mut outputs, "message", lines.join("\n"));
     Ok(Outputs(outputs))
 }

@@ -7,6 +7,7 @@ use super::{Command, Needs, Run, wait};
 use crate::arguments::{Call, DryRun};
 use crate::documents::{self, Document};
 use crate::kinds::{self, Type};
+use crate::members::{put, without};
 use crate::outcome::{self, Done, say};
 use crate::session::{Session, Target};
 use crate::{Outputs, wording};
@@ -106,7 +107,7 @@ fn kind(session: &Session<'_>, document: &Document) -> Result<Type, Failure> {
 
 /// The object in the step's namespace, without what only the server writes.
 fn placed(call: &Call<'_>, kind: &Type, document: &Document) -> Result<Value, Failure> {
-    let mut object = document.object.clone();
+    let mut object = without(&document.object, &["status"]);
     let namespace = document.object["metadata"]["namespace"].as_str().unwrap_or_default();
     if kind.namespaced && !namespace.is_empty() && namespace != call.namespace {
         let namespace = bowline_sdk::shown(namespace);
@@ -118,17 +119,10 @@ fn placed(call: &Call<'_>, kind: &Type, document: &Document) -> Result<Value, Fa
             document.place()
         )));
     }
-    if let Some(members) = object.as_object_mut() {
-        members.remove("status");
-    }
-    if let Some(metadata) = object["metadata"].as_object_mut() {
-        for name in ["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp"] {
-            metadata.remove(name);
-        }
-        match kind.namespaced {
-            true => drop(metadata.insert("namespace".to_owned(), call.namespace.into())),
-            false => drop(metadata.remove("namespace")),
-        }
+    let written = ["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "namespace"];
+    object["metadata"] = without(&object["metadata"], &written);
+    if let Some(metadata) = object["metadata"].as_object_mut().filter(|_| kind.namespaced) {
+        put(metadata, "namespace", call.namespace);
     }
     Ok(object)
 }
@@ -199,14 +193,13 @@ fn has(object: &Value, wanted: &Value) -> bool {
 
 fn refused(session: &Session<'_>, target: &Target, error: ConnectError) -> Failure {
     let answer = error.answer();
-    let causes = answer["details"]["causes"].as_array().into_iter().flatten();
-    let fields: Vec<String> = causes
-        .filter(|cause| cause["reason"] == "FieldManagerConflict")
-        .map(|cause| {
+    let mut fields = Vec::new();
+    for cause in answer["details"]["causes"].as_array().into_iter().flatten() {
+        if cause["reason"] == "FieldManagerConflict" {
             let text = |name: &str| cause[name].as_str().unwrap_or_default();
-            format!("{}: {}", text("message"), text("field"))
-        })
-        .collect();
+            fields.push(format!("{}: {}", text("message"), text("field")));
+        }
+    }
     if error.status == Some(409) && !fields.is_empty() {
         let text = format!(
             "{}: {} ({}). These fields belong to somebody else; leave them out, or set \

@@ -1,5 +1,6 @@
 //! `delete`: removes the object that was looked at, and no other of its name.
 
+use crate::members::put;
 use super::{Command, Needs, Run, each};
 use crate::arguments::{Call, DryRun};
 use crate::change::{is_conflict, made_anew};
@@ -58,7 +59,7 @@ fn options(call: &Call<'_>) -> Result<Value, Failure> {
             )));
         }
     };
-    options.insert("propagationPolicy".to_owned(), policy.into());
+    put(&mut options, "propagationPolicy", policy);
     let force = call.truth("force", false)?;
     let grace = match (call.number("grace-period")?, call.truth("now", false)?) {
         (Some(_), true) => {
@@ -70,7 +71,7 @@ fn options(call: &Call<'_>) -> Result<Value, Failure> {
         (given, _) => given.filter(|seconds| *seconds >= 0),
     };
     if let Some(grace) = grace {
-        options.insert("gracePeriodSeconds".to_owned(), grace.into());
+        put(&mut options, "gracePeriodSeconds", grace);
     }
     Ok(options.into())
 }

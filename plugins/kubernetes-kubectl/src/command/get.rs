@@ -2,6 +2,7 @@
 //!
 //! The values of Secrets leave this file masked, in every form.
 
+use crate::members::{put, without};
 use super::{Command, Needs, Run};
 use crate::Outputs;
 use crate::arguments::json_text;
@@ -191,50 +192,53 @@ fn outputs(
         say(&text);
     }
     let mut outputs = Map::new();
-    let count: usize = groups.iter().map(|group| group.objects.len()).sum();
     let mut objects = Vec::new();
     let (mut bytes, mut complete) = (0, true);
-    for mut object in groups.into_iter().flat_map(|group| group.objects) {
+    let mut all = Vec::new();
+    for group in groups {
+        all.extend(group.objects);
+    }
+    for mut object in all {
         // They say who wrote which field, and are larger than all the rest.
-        if let Some(metadata) = object["metadata"].as_object_mut() {
-            metadata.remove("managedFields");
-        }
+        object["metadata"] = without(&object["metadata"], &["managedFields"]);
         bytes += json_text(&object).len();
         if bytes > OBJECTS_MAX {
             complete = false;
-            log::warn!("only {} of {count} objects fit into the outputs", objects.len());
+            log::warn!("only {} objects fit into the outputs", objects.len());
             break;
         }
         objects.push(object);
     }
     match (single, objects.pop()) {
         (true, Some(object)) => {
-            for (output, member) in [("name", &object["metadata"]["name"]), ("kind", &object["kind"])] {
-                outputs.insert(output.to_owned(), member.clone());
-            }
-            outputs.insert("object".to_owned(), object);
+            put(&mut outputs, "name", object["metadata"]["name"].clone());
+            put(&mut outputs, "kind", object["kind"].clone());
+            put(&mut outputs, "object", object);
         }
         (true, None) => (),
         (false, last) => {
             objects.extend(last);
-            outputs.insert("objects".to_owned(), objects.into());
+            put(&mut outputs, "objects", objects);
         }
     }
-    outputs.insert("complete".to_owned(), complete.into());
-    outputs.insert("changed".to_owned(), false.into());
-    outputs.insert("namespace".to_owned(), session.call.namespace.into());
+    put(&mut outputs, "complete", complete);
+    put(&mut outputs, "changed", false);
+    put(&mut outputs, "namespace", session.call.namespace);
     let end = (0..=MESSAGE_MAX.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    outputs.insert("message".to_owned(), text[..end.unwrap_or_default()].into());
+    put(&mut outputs, "message", &text[..end.unwrap_or_default()]);
     Ok(Outputs(outputs))
 }
 
 /// Objects of a list lack what the list itself says.
 fn name_kind(object: &mut Value, kind: &Type) {
+    if !object["kind"].is_null() {
+        return;
+    }
     let Some(members) = object.as_object_mut() else { return };
     let (group, version) = (&kind.api.group, &kind.api.version);
-    let api = if group.is_empty() { version.clone() } else { format!("{group}/{version}") };
-    members.entry("apiVersion").or_insert_with(|| api.into());
-    members.entry("kind").or_insert_with(|| kind.name.as_str().into());
+    let slash = if group.is_empty() { "" } else { "/" };
+    put(members, "apiVersion", format!("{group}{slash}{version}"));
+    put(members, "kind", kind.name.as_str());
 }
 
 fn text(
@@ -244,34 +248,45 @@ fn text(
     single: bool,
 ) -> Result<String, Failure> {
     let call = session.call;
-    let all = || groups.iter().flat_map(|group| group.objects.iter().map(move |it| (group, it)));
     if let Form::Name = form {
-        let label = |(group, it): (&Group, &Value)| {
-            format!("{}/{}", group.kind.label(), it["metadata"]["name"].as_str().unwrap_or_default())
-        };
-        return Ok(all().map(label).collect::<Vec<_>>().join("\n"));
+        let mut lines = Vec::new();
+        for group in groups {
+            for object in &group.objects {
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                lines.push(format!("{}/{name}", group.kind.label()));
+            }
+        }
+        return Ok(lines.join("\n"));
     }
     if let Form::Table { wide } = form {
         let headers = !call.truth("no-headers", false)?;
-        let texts: Vec<String> = if groups.iter().all(|group| group.kind == groups[0].kind) {
-            let tables: Vec<Value> = groups.iter().flat_map(|it| it.tables.clone()).collect();
-            table::text(&tables, wide, headers).into_iter().collect()
-        } else {
-            groups.iter().filter_map(|group| table::text(&group.tables, wide, headers)).collect()
-        };
+        let mut texts = Vec::new();
+        let mut tables = Vec::new();
+        for (place, group) in groups.iter().enumerate() {
+            tables.extend_from_slice(&group.tables);
+            // Objects of one type that were named one by one share a header.
+            if groups.get(place + 1).is_none_or(|next| next.kind != group.kind) {
+                texts.extend(table::text(&tables, wide, headers));
+                tables.clear();
+            }
+        }
         if texts.is_empty() && !single {
             return Ok(format!("No resources found in {} namespace.", call.namespace));
         }
         return Ok(texts.join("\n\n"));
     }
-    let root = match (single, all().next()) {
-        (true, Some((_, object))) => object.clone(),
+    let root = match (single, groups.first().and_then(|group| group.objects.first())) {
+        (true, Some(object)) => object.clone(),
         (true, None) => return Ok(String::new()),
         (false, _) => {
+            let mut objects = Vec::new();
+            for group in groups {
+                objects.extend_from_slice(&group.objects);
+            }
             let mut list = Map::new();
-            list.insert("apiVersion".to_owned(), "v1".into());
-            list.insert("kind".to_owned(), "List".into());
-            list.insert("items".to_owned(), all().map(|(_, it)| it.clone()).collect());
+            put(&mut list, "apiVersion", "v1");
+            put(&mut list, "kind", "List");
+            put(&mut list, "items", objects);
             list.into()
         }
     };

@@ -1,5 +1,6 @@
 //! `annotate` and `label`: sets and removes entries of an object's metadata.
 
+use crate::members::{nest, put};
 use super::{Command, Needs, Run, objects_and_changes};
 use crate::arguments::{Call, DryRun};
 use crate::change::{Change, Plan, change};
@@ -135,11 +136,11 @@ fn set(session: &Session<'_>, target: &Target, part: &Part) -> Result<Done, Fail
                         taken.push(format!("'{key}' already has a value ({present})"));
                     }
                     counts.set = true;
-                    entries.insert(key.to_owned(), value.into());
+                    put(&mut entries, key, value);
                 }
                 None if present.is_some() => {
                     counts.removed = true;
-                    entries.insert(key.to_owned(), Value::Null);
+                    put(&mut entries, key, Value::Null);
                 }
                 None if part.is_label && first.borrow().is_none() => {
                     log::info!("label \"{key}\" not found.");
@@ -162,11 +163,7 @@ fn set(session: &Session<'_>, target: &Target, part: &Part) -> Result<Done, Fail
         if entries.is_empty() && version.is_none() {
             return Ok(Plan::Nothing);
         }
-        let mut metadata = Map::new();
-        metadata.insert(part.member.to_owned(), entries.into());
-        let mut patch = Map::new();
-        patch.insert("metadata".to_owned(), metadata.into());
-        Ok(Plan::Patch(PatchKind::Merge, patch.into()))
+        Ok(Plan::Patch(PatchKind::Merge, nest(&["metadata", part.member], entries.into())))
     };
     let mut seen = session.get(target)?;
     if let Some(version) = version {

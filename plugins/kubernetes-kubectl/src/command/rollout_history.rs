@@ -1,5 +1,6 @@
 //! `rollout history`: the revisions of an object, or one of them in full.
 
+use crate::members::put;
 use super::rollout_undo::list;
 use super::{Command, Needs, Run, only_objects, rollout_status};
 use crate::outcome::Done;
@@ -39,8 +40,12 @@ fn history(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
         false => Some(revisions::number(it)),
     };
     let owned = history::owned(&object, &all);
-    let mut known: Vec<(i64, &Value)> =
-        owned.iter().filter_map(|it| Some((number(it)?, *it))).collect();
+    let mut known: Vec<(i64, &Value)> = Vec::new();
+    for it in owned {
+        if let Some(number) = number(it) {
+            known.push((number, it));
+        }
+    }
     sort(&mut known, |one, other| one.0 < other.0);
     let template_of = |it: &Value| match is_deployment {
         true => it["spec"]["template"].clone(),
@@ -63,26 +68,15 @@ fn history(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
         let cause = cause.unwrap_or("<none>");
         rows.push(vec![number.to_string(), cause.to_owned()]);
         let mut entry = Map::new();
-        entry.insert("revision".to_owned(), (*number).into());
-        entry.insert("cause".to_owned(), cause.into());
-        entry.insert("images".to_owned(), pod_template::images(&template_of(it)).into());
+        put(&mut entry, "revision", *number);
+        put(&mut entry, "cause", cause);
+        put(&mut entry, "images", pod_template::images(&template_of(it)));
         listed.push(Value::Object(entry));
     }
     let text = match listed.is_empty() {
         true => "No rollout history found.".to_owned(),
-        // kubectl leaves two blanks between these columns, not three.
-        false => table::align(&rows).replace("REVISION   ", "REVISION  ").replace("\n\n", "\n"),
+        // kubectl leaves two blanks between these columns.
+        false => table::align(&rows, 2),
     };
-    let text = text.lines().map(|line| narrow(line)).collect::<Vec<_>>().join("\n");
     Ok(Done::new(false, format!("{} \n{text}", target.label())).with("objects", listed))
-}
-
-/// Takes one blank out of the gap behind a revision's number.
-fn narrow(line: &str) -> String {
-    match line.split_once("   ") {
-        Some((number, cause)) if number.bytes().all(|it| it.is_ascii_digit()) => {
-            format!("{number}  {cause}")
-        }
-        _ => line.to_owned(),
-    }
 }

@@ -1,5 +1,6 @@
 //! `rollout pause` and `rollout resume` of a Deployment.
 
+use crate::members::nest;
 use super::{Command, Needs, Run, only_objects};
 use crate::arguments::DryRun;
 use crate::change::{Change, Plan, change};
@@ -7,7 +8,7 @@ use crate::outcome::Done;
 use crate::session::{Session, Target};
 use bowline_sdk::kubernetes::PatchKind;
 use bowline_sdk::{Failure, log};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 const NEEDS: Needs = Needs { fields: &["/spec/paused"], ..Needs::only(&["get", "patch"]) };
 
@@ -56,11 +57,8 @@ fn set(session: &Session<'_>, target: &Target, paused: bool) -> Result<Done, Fai
         if is_so(seen) {
             return Ok(Plan::Nothing);
         }
-        let mut spec = Map::new();
-        spec.insert("paused".to_owned(), if paused { true.into() } else { Value::Null });
-        let mut patch = Map::new();
-        patch.insert("spec".to_owned(), Value::Object(spec));
-        Ok(Plan::Patch(PatchKind::Merge, Value::Object(patch)))
+        let paused = if paused { true.into() } else { Value::Null };
+        Ok(Plan::Patch(PatchKind::Merge, nest(&["spec", "paused"], paused)))
     };
     let how =
         Change { doing: "failed to patch", subresource: None, same_version: false, once: false };

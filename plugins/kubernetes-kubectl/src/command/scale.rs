@@ -1,5 +1,6 @@
 //! `scale`: sets how many replicas are wanted, through the subresource that is made for it.
 
+use crate::members::nest;
 use super::{Command, Needs, Run, only_objects};
 use crate::arguments::{Call, DryRun};
 use crate::change::{Change, Plan, change};
@@ -8,7 +9,7 @@ use crate::session::{Session, Target};
 use crate::waiting::{self, Deadline};
 use bowline_sdk::kubernetes::PatchKind;
 use bowline_sdk::{Failure, log, retry};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::cell::Cell;
 
 /// This command.
@@ -87,11 +88,7 @@ fn scale(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
         if now == Some(wanted) {
             return Ok(Plan::Nothing);
         }
-        let mut spec = Map::new();
-        spec.insert("replicas".to_owned(), wanted.into());
-        let mut patch = Map::new();
-        patch.insert("spec".to_owned(), spec.into());
-        Ok(Plan::Patch(PatchKind::Merge, patch.into()))
+        Ok(Plan::Patch(PatchKind::Merge, nest(&["spec", "replicas"], wanted.into())))
     };
     if session.dry_run == DryRun::Client {
         plan(&seen)?;

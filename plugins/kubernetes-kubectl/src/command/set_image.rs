@@ -1,5 +1,6 @@
 //! `set image`: gives containers of a pod template other images.
 
+use crate::members::{nest, put};
 use super::{Command, Needs, Run, objects_and_changes};
 use crate::arguments::{Call, DryRun};
 use crate::change::{Change, Plan, change};
@@ -26,7 +27,7 @@ fn check(call: &Call<'_>) -> Result<Vec<String>, Failure> {
     let (objects, changes) = objects_and_changes(call, "image", false)?;
     for change in changes {
         let (container, image) = pair(change);
-        let odd = |c: char| c.is_whitespace() || c.is_control();
+        let odd = |c: char| c.is_ascii_whitespace() || c.is_ascii_control();
         if container.is_empty() || image.is_empty() || image.len() > IMAGE_MAX || image.contains(odd) {
             return Err(Failure::config(format!(
                 "`{}` is no image change; write CONTAINER=IMAGE, as `web=nginx:1.24`",
@@ -65,30 +66,22 @@ fn set_image(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
     let (_, changes) = objects_and_changes(call, "image", false)?;
     let cause = call.truth("record", false)?.then(|| format!("{} --record=true", call.typed()));
     let plan = |seen: &Value| {
-        let mut patch = images(path.iter().fold(seen, |at, name| &at[*name]), changes)?;
+        let patch = images(path.iter().fold(seen, |at, name| &at[*name]), changes)?;
         if patch.is_empty() {
             return Ok(Plan::Nothing);
         }
-        for name in path.iter().rev() {
-            let inner = std::mem::take(&mut patch);
-            patch.insert((*name).to_owned(), Value::Object(inner));
+        let mut patch = nest(path, patch.into());
+        if let (Some(cause), Some(patch)) = (&cause, patch.as_object_mut()) {
+            let names = ["annotations", "kubernetes.io/change-cause"];
+            put(patch, "metadata", nest(&names, cause.as_str().into()));
         }
-        if let Some(cause) = &cause {
-            let mut annotations = Map::new();
-            annotations.insert("kubernetes.io/change-cause".to_owned(), cause.as_str().into());
-            let mut metadata = Map::new();
-            metadata.insert("annotations".to_owned(), annotations.into());
-            patch.insert("metadata".to_owned(), metadata.into());
-        }
-        Ok(Plan::Patch(PatchKind::StrategicMerge, patch.into()))
+        Ok(Plan::Patch(PatchKind::StrategicMerge, patch))
     };
     let seen = session.get(target)?;
     let outcome = |changed: bool, word: &str, object: &Value| {
         let message = format!("{} image {word}{}", target.label(), session.dry_run.suffix());
         let spec = path.iter().fold(object, |at, name| &at[*name]);
-        let mut template = Map::new();
-        template.insert("spec".to_owned(), spec.clone());
-        let images = template::images(&template.into());
+        let images = template::images(&nest(&["spec"], spec.clone()));
         Done::new(changed, message).with("images", images).at(object)
     };
     if matches!(plan(&seen)?, Plan::Nothing) {
@@ -122,20 +115,24 @@ fn images(spec: &Value, changes: &[String]) -> Result<Map<String, Value>, Failur
             }
             if let Some(image) = image.filter(|image| container["image"] != *image) {
                 let mut item = Map::new();
-                item.insert("name".to_owned(), name.into());
-                item.insert("image".to_owned(), image.into());
+                put(&mut item, "name", name);
+                put(&mut item, "image", image);
                 changed.push(Value::Object(item));
             }
         }
         if !changed.is_empty() {
-            patch.insert(list.to_owned(), changed.into());
+            put(&mut patch, list, changed);
         }
     }
-    let missing: Vec<String> = changes
-        .iter()
-        .zip(&found)
-        .filter(|(_, found)| !**found)
-        .map(|(change, _)| format!("unable to find container named \"{}\"", shown(pair(change).0)))
-        .collect();
-    if missing.is_empty() { Ok(patch) } else { Err(Failure::permanent("not-found.container", missing.join("; "))) }
+    let mut missing = Vec::new();
+    for (place, change) in changes.iter().enumerate() {
+        if !found[place] {
+            let name = shown(pair(change).0);
+            missing.push(format!("unable to find container named \"{name}\""));
+        }
+    }
+    match missing.is_empty() {
+        true => Ok(patch),
+        false => Err(Failure::permanent("not-found.container", missing.join("; "))),
+    }
 }

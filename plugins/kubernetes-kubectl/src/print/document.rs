@@ -106,7 +106,9 @@ fn plain(text: &str) -> String {
 }
 
 fn indent(width: usize, out: &mut String) {
-    out.extend(std::iter::repeat_n(' ', width));
+    for _ in 0..width {
+        out.push(' ');
+    }
 }
 
 #[cfg(test)]

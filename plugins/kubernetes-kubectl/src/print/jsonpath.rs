@@ -137,7 +137,7 @@ fn follow<'a>(path: &str, root: &'a Value, here: &'a Value) -> Result<Vec<&'a Va
                     end = place;
                     break;
                 }
-                letter if letter.is_alphanumeric() || "-_/*".contains(letter) => name.push(letter),
+                letter if letter.is_ascii_alphanumeric() || "-_/*".contains(letter) => name.push(letter),
                 _ => return refused("only names, indices and `*` are understood"),
             }
         }

@@ -8,35 +8,49 @@ use serde_json::Value;
 #[must_use]
 pub fn text(pages: &[Value], wide: bool, headers: bool) -> Option<String> {
     let columns = pages.first()?["columnDefinitions"].as_array()?;
-    let shown: Vec<usize> = (0..columns.len())
-        .filter(|place| wide || columns[*place]["priority"].as_i64().unwrap_or_default() == 0)
-        .collect();
     let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut add = |get: &dyn Fn(usize) -> String| {
+        let mut row = Vec::new();
+        for (place, column) in columns.iter().enumerate() {
+            if wide || column["priority"].as_i64().unwrap_or_default() == 0 {
+                row.push(get(place));
+            }
+        }
+        rows.push(row);
+    };
     if headers {
-        let header = |place: &usize| cell(&columns[*place]["name"]).to_uppercase();
-        rows.push(shown.iter().map(header).collect());
+        add(&|place| cell(&columns[place]["name"]).to_ascii_uppercase());
     }
     let mut found = false;
-    for row in pages.iter().flat_map(|page| page["rows"].as_array().into_iter().flatten()) {
-        found = true;
-        rows.push(shown.iter().map(|place| cell(&row["cells"][*place])).collect());
+    for page in pages {
+        for row in page["rows"].as_array().into_iter().flatten() {
+            found = true;
+            add(&|place| cell(&row["cells"][place]));
+        }
     }
-    found.then(|| align(&rows))
+    found.then(|| align(&rows, 3))
 }
 
-/// Rows of cells as lines, three blanks between the columns.
+/// Rows of cells as lines, with at least `gap` blanks between the columns.
 #[must_use]
-pub fn align(rows: &[Vec<String>]) -> String {
-    let width = |place: usize| {
-        rows.iter().filter_map(|row| row.get(place)).map(|it| it.chars().count()).max()
-    };
+pub fn align(rows: &[Vec<String>], gap: usize) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        for (place, cell) in row.iter().enumerate() {
+            if place == widths.len() {
+                widths.push(0);
+            }
+            widths[place] = widths[place].max(cell.chars().count());
+        }
+    }
     let mut out = String::new();
     for row in rows {
         let mut line = String::new();
         for (place, cell) in row.iter().enumerate() {
             line.push_str(cell);
-            let wide = width(place).unwrap_or_default() + 3;
-            line.extend(std::iter::repeat_n(' ', wide - cell.chars().count()));
+            for _ in cell.chars().count()..widths[place] + gap {
+                line.push(' ');
+            }
         }
         out.push_str(line.trim_end());
         out.push('\n');

@@ -5,6 +5,7 @@
 //! annotations yet. Replicas, strategy and selector are not touched. A ControllerRevision holds its
 //! own patch, which is sent as it is.
 
+use crate::members::{nest, put};
 use super::{history::Chosen, mark};
 use bowline_sdk::kubernetes::PatchKind;
 use serde_json::{Map, Value};
@@ -23,21 +24,17 @@ const OF_THE_DEPLOYMENT: &[&str] = &[
 #[must_use]
 pub fn patch(object: &Value, chosen: &Chosen, mark: &str) -> (PatchKind, Value) {
     if let Some(Value::Object(data)) = &chosen.data {
-        let mut annotations = Map::new();
-        annotations.insert(mark::ANNOTATION.to_owned(), mark.into());
-        let mut metadata = Map::new();
-        metadata.insert("annotations".to_owned(), Value::Object(annotations));
         let mut patch = data.clone();
-        patch.insert("metadata".to_owned(), Value::Object(metadata));
+        put(&mut patch, "metadata", nest(&["annotations", mark::ANNOTATION], mark.into()));
         return (PatchKind::StrategicMerge, Value::Object(patch));
     }
     let mut annotations = annotations(object, chosen);
     annotations.insert(mark::ANNOTATION.to_owned(), mark.into());
     let add = |path: &str, value: Value| {
         let mut operation = Map::new();
-        operation.insert("op".to_owned(), "add".into());
-        operation.insert("path".to_owned(), path.into());
-        operation.insert("value".to_owned(), value);
+        put(&mut operation, "op", "add");
+        put(&mut operation, "path", path);
+        put(&mut operation, "value", value);
         Value::Object(operation)
     };
     let operations = vec![

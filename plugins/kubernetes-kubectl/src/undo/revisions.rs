@@ -1,6 +1,7 @@
 //! The revisions of a StatefulSet or DaemonSet, and which of them a rollback goes to.
 
 use super::history::{Chosen, NotInHistory, owned, second_highest};
+use crate::members::without;
 use serde_json::{Map, Value};
 
 /// A ControllerRevision's number.
@@ -14,21 +15,20 @@ pub fn number(revision: &Value) -> i64 {
 pub fn current(object: &Value, revisions: &[Value]) -> Option<i64> {
     let owned = owned(object, revisions);
     let named = object["status"]["updateRevision"].as_str();
-    let named = owned.iter().find(|it| named.is_some() && it["metadata"]["name"].as_str() == named);
-    match named {
-        Some(named) => Some(number(named)),
-        None => owned.iter().map(|revision| number(revision)).max(),
+    let mut highest = None;
+    for revision in owned {
+        if named.is_some() && revision["metadata"]["name"].as_str() == named {
+            return Some(number(revision));
+        }
+        highest = highest.max(Some(number(revision)));
     }
+    highest
 }
 
 /// The pod template that a ControllerRevision holds, without the directive of its patch.
 #[must_use]
 pub fn template(revision: &Value) -> Value {
-    let mut template = revision["data"]["spec"]["template"].clone();
-    if let Some(members) = template.as_object_mut() {
-        members.remove("$patch");
-    }
-    template
+    without(&revision["data"]["spec"]["template"], &["$patch"])
 }
 
 /// The ControllerRevision to go back to: that of number `wanted`, or, when `wanted` is 0, the one
@@ -64,7 +64,8 @@ pub fn choose(object: &Value, revisions: &[Value], wanted: i64) -> Result<Chosen
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::members::without;
+use serde_json::json;
 
     fn revision(number: i64, owner: &str) -> Value {
         json!({"metadata": {"name": format!("db-{number}"), "ownerReferences": [{"controller": true, "uid": owner}]},
