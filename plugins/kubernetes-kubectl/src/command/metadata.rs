@@ -57,9 +57,9 @@ fn check(call: &Call<'_>, part: &Part) -> Result<Vec<String>, Failure> {
         let (key, value) = pair(change);
         check_key(key, part)?;
         if part.is_label && value.is_some_and(|value| !value.is_empty() && !is_name(value)) {
-            let value = shown(value.unwrap_or_default());
+            let change = shown(change);
             return Err(Failure::config(format!(
-                "invalid label value: \"{value}\": a valid label must be an empty string or consist \
+                "invalid label value: \"{change}\": a valid label must be an empty string or consist \
                  of alphanumeric characters, '-', '_' or '.', and must start and end with an \
                  alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used \
                  for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?'); at most \
