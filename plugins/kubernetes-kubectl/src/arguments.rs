@@ -9,6 +9,7 @@
 use crate::command::{COMMANDS, Command};
 use crate::flags::{self, ELSEWHERE, FLAGS, Flag, FlagValue};
 use crate::inputs::Inputs;
+use crate::members::joined;
 use crate::{duration, namespace, refused, words};
 use bowline_sdk::{Context, Failure, log, shown};
 use serde_json::Value;
@@ -207,7 +208,7 @@ fn read_words(call: &mut Call<'_>, words: &[words::Word]) -> Result<(), Failure>
     let mut begun = 0;
     let mut only_words = false;
     while let Some(word) = rest.next() {
-        if only_words || !word.text.starts_with('-') || word.text.len() == 1 {
+        if only_words || !word.text.starts_with('-') {
             begun += u8::from(word.of_args && begun < 1);
             call.words.push(word.text.clone());
             continue;
@@ -310,12 +311,15 @@ fn read_flag(command: &Command, text: &str) -> Result<(&'static Flag, Option<Str
     }
     let long = text.starts_with("--");
     let found = flags::find(name)
-        .filter(|flag| (flag.name == name) == long && command.flags.contains(&flag.name));
+        .filter(|flag| (flag.name == name) == long)
+        // The two that name files are refused later, with what to do instead.
+        .filter(|flag| {
+            command.flags.contains(&flag.name) || matches!(flag.name, "filename" | "kustomize")
+        });
     if let Some(flag) = found {
         return Ok((flag, value.map(str::to_owned)));
     }
-    let known: Vec<String> = command.flags.iter().map(|flag| format!("`--{flag}`")).collect();
-    let known = known.join(", ");
+    let known = joined(&mut command.flags.iter().map(|flag| format!("`--{flag}`")), ", ");
     let name = shown(text.split('=').next().unwrap_or_default());
     let what = if long { "flag" } else { "shorthand flag" };
     Err(Failure::config(format!("unknown {what}: {name}; this step knows {known}")))

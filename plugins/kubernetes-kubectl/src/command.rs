@@ -103,14 +103,14 @@ pub(crate) fn each(
     let waits = call.waits()?;
     session.narrow(&call.command.needs, &targets, waits);
     let session = &*session;
-    let done = targets.into_iter().map(|target| {
+    let mut results: Vec<(Target, Result<Done, Failure>)> = Vec::new();
+    for target in targets {
         let result = one(session, &target);
         if let Ok(done) = &result {
             say(&done.message);
         }
-        (target, result)
-    });
-    let mut results: Vec<(Target, Result<Done, Failure>)> = done.collect();
+        results.push((target, result));
+    }
     if waits {
         for (target, result) in &mut results {
             wait(session, target, result);

@@ -3,6 +3,7 @@
 //! kubectl asks the cluster for all types before every command. The types that incidents are about
 //! are in a table here, so that a rollback costs no such request; all others are looked up.
 
+use crate::members::{items, joined};
 use bowline_sdk::kubernetes::{Kind, kind};
 use bowline_sdk::{Failure, shown};
 use serde_json::Value;
@@ -154,11 +155,11 @@ pub fn find_served(text: &str, served: &Value) -> Result<Type, Failure> {
     let (lower, rest) = halves(text);
     let written = Written { name: &lower, rest };
     let mut found: Vec<&Value> = Vec::new();
-    for one in served.as_array().into_iter().flatten() {
+    for one in items(served) {
         let is = |name: &str| one[name].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&lower));
-        let short = one["shortNames"].as_array().into_iter().flatten();
+        let short = items(&one["shortNames"]);
         let called = is("resource") || is("singular") || is("kind");
-        let called = called || short.clone().any(|it| it.as_str() == Some(lower.as_str()));
+        let called = called || short.iter().any(|it| *it == lower);
         let (group, version) = (one["group"].as_str(), one["version"].as_str());
         let exact = rest.is_some_and(|rest| rest.split_once('.') == version.zip(group));
         if called
@@ -180,12 +181,11 @@ pub fn find_served(text: &str, served: &Value) -> Result<Type, Failure> {
         [one] => Ok(of_discovery(one)),
         [] => Err(unknown(written)),
         several => {
-            let names: Vec<String> =
-                several.iter().map(|one| format!("`{}`", of_discovery(one).plural())).collect();
+            let mut names = several.iter().map(|one| format!("`{}`", of_discovery(one).plural()));
+            let names = joined(&mut names, ", ");
             let text = shown(text);
             Err(Failure::config(format!(
-                "`{text}` is the name of several types: {}; write one of these",
-                names.join(", ")
+                "`{text}` is the name of several types: {names}; write one of these"
             )))
         }
     }
@@ -195,8 +195,7 @@ pub fn find_served(text: &str, served: &Value) -> Result<Type, Failure> {
 #[must_use]
 pub fn served_manifest(api_version: &str, kind: &str, served: &Value) -> Option<Type> {
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    let mut all = served.as_array().into_iter().flatten();
-    let found = all.find(|one| {
+    let found = items(served).iter().find(|one| {
         one["kind"] == kind && one["group"] == group && one["version"] == version
     });
     found.map(of_discovery)

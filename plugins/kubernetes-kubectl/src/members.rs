@@ -1,6 +1,6 @@
-//! Objects of JSON, made member by member.
+//! Objects of JSON made member by member, and lists made into text.
 //!
-//! Written out in place, each insertion would cost a component a hundred bytes.
+//! Written out in place, each of these would cost a component a hundred bytes or more.
 
 use serde_json::{Map, Value};
 
@@ -36,4 +36,29 @@ pub(crate) fn without(object: &Value, names: &[&str]) -> Value {
         }
     }
     Value::Object(copy)
+}
+
+/// Texts in a row, with `joint` between them.
+#[inline(never)]
+pub(crate) fn joined(items: &mut dyn Iterator<Item = String>, joint: &str) -> String {
+    let mut out = String::new();
+    for (place, item) in items.enumerate() {
+        if place > 0 {
+            out.push_str(joint);
+        }
+        out.push_str(&item);
+    }
+    out
+}
+
+/// The items of a list; none for anything else.
+#[inline(never)]
+pub(crate) fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A text, or the empty one for anything else.
+#[inline(never)]
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 //! Error texts are kubectl's, with what to do about it. Types are only texts here; `kinds` knows
 //! what they mean.
 
+use crate::members::joined;
 use crate::namespace::check_name;
 use bowline_sdk::{Failure, shown};
 
@@ -40,22 +41,24 @@ pub fn read(words: &[String], one: bool) -> Result<Wanted, Failure> {
         let Some((kinds, names)) = words.split_first() else {
             return refuse("required resource not specified; name one, as `deployment/web`");
         };
-        let kinds: Vec<&str> = kinds.split(',').filter(|kind| !kind.is_empty()).collect();
-        if kinds.is_empty() {
+        let mut types = Vec::new();
+        for kind in kinds.split(',').filter(|kind| !kind.is_empty()) {
+            types.push(kind.to_owned());
+        }
+        if types.is_empty() {
             return refuse("the resource type is empty; name an object, as `deployment/web`");
         }
         if names.is_empty() {
-            return Ok(Wanted::Types(kinds.into_iter().map(str::to_owned).collect()));
+            return Ok(Wanted::Types(types));
         }
-        for kind in kinds {
+        for kind in types {
             for name in names {
-                named.push((kind.to_owned(), check_name(name)?.to_owned()));
+                named.push((kind.clone(), check_name(name)?.to_owned()));
             }
         }
     }
     if one && named.len() > 1 {
-        let all: Vec<String> = words.iter().map(|word| shown(word)).collect();
-        let all = all.join(" ");
+        let all = joined(&mut words.iter().map(|word| shown(word)), " ");
         return refuse(&format!(
             "`{all}` is more than one object; in a text only one is named, since what stands at \
              its end may come from a parameter. Give `args` as a list"
@@ -69,13 +72,15 @@ fn refuse<T>(message: &str) -> Result<T, Failure> {
 }
 
 fn halves(word: &str) -> Result<(&str, &str), Failure> {
-    match word.split('/').collect::<Vec<_>>().as_slice() {
-        [kind, ""] if !kind.is_empty() => refuse(
+    match word.split_once('/') {
+        Some((_, name)) if name.contains('/') => {
+            refuse("arguments in resource/name form may not have more than one slash")
+        }
+        Some((kind, "")) if !kind.is_empty() => refuse(
             "arguments in resource/name form must have a single resource and name; the name is empty",
         ),
-        ["", _] => refuse("arguments in resource/name form must have a single resource and name"),
-        [kind, name] => Ok((kind, name)),
-        _ => refuse("arguments in resource/name form may not have more than one slash"),
+        Some((kind, name)) if !kind.is_empty() => Ok((kind, name)),
+        _ => refuse("arguments in resource/name form must have a single resource and name"),
     }
 }
 

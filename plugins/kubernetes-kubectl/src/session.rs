@@ -119,8 +119,11 @@ impl<'a> Session<'a> {
                 Err(Failure::config(format!("name cannot be provided when {what} specified")))
             }
             Wanted::Named(named) => {
-                let target = |(kind, name)| Ok(Target { kind: self.kind(kind)?, name });
-                named.iter().map(|(kind, name)| target((kind.as_str(), name.clone()))).collect()
+                let mut targets = Vec::new();
+                for (kind, name) in named {
+                    targets.push(Target { kind: self.kind(&kind)?, name });
+                }
+                Ok(targets)
             }
             Wanted::Types(types) if chosen => self.selected(&types),
             Wanted::Types(types) => {

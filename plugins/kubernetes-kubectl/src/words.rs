@@ -29,7 +29,9 @@ pub(crate) fn words(command: &Value, args: &Value) -> Result<Vec<Word>, Failure>
     match args {
         Value::Null => (),
         Value::String(text) => {
-            words.extend(split("args", text)?.into_iter().map(|word| Word { of_args: true, ..word }));
+            for word in split("args", text)? {
+                words.push(Word { of_args: true, ..word });
+            }
         }
         Value::Array(list) => {
             for element in list {
@@ -75,15 +77,19 @@ fn split(key: &str, text: &str) -> Result<Vec<Word>, Failure> {
                 word.get_or_insert_default();
             }
             (None, '\\') => return Err(refused("has a backslash outside of quotes")),
-            (None, ' ' | '\t' | '\n' | '\r') => words.extend(word.take()),
+            (None, ' ' | '\t' | '\n' | '\r') => words.extend(word.take().map(of_text)),
             (None, _) => word.get_or_insert_default().push(letter),
         }
     }
     if quote.is_some() {
         return Err(refused("has a quote that is not closed"));
     }
-    words.extend(word);
-    Ok(words.into_iter().map(|text| Word { text, literal: false, of_args: false }).collect())
+    words.extend(word.map(of_text));
+    Ok(words)
+}
+
+fn of_text(text: String) -> Word {
+    Word { text, literal: false, of_args: false }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::{Command, Needs, Run, wait};
 use crate::arguments::{Call, DryRun};
 use crate::documents::{self, Document};
 use crate::kinds::{self, Type};
-use crate::members::{put, without};
+use crate::members::{items, put, text, without};
 use crate::outcome::{self, Done, say};
 use crate::session::{Session, Target};
 use crate::{Outputs, wording};
@@ -42,7 +42,10 @@ fn apply(mut session: Session<'_>) -> Result<Outputs, Failure> {
     call.truth("force-conflicts", false)?;
     let found = documents::read(call.inputs, "apply")?;
     let found = targets(&session, &found)?;
-    let names: Vec<Target> = found.iter().map(|(target, _)| target.clone()).collect();
+    let mut names: Vec<Target> = Vec::new();
+    for (target, _) in &found {
+        names.push(target.clone());
+    }
     session.narrow(&COMMAND.needs, &names, waits);
     let mut results: Vec<(Target, Result<Done, Failure>)> = Vec::new();
     for (target, object) in found {
@@ -194,21 +197,20 @@ fn has(object: &Value, wanted: &Value) -> bool {
 fn refused(session: &Session<'_>, target: &Target, error: ConnectError) -> Failure {
     let answer = error.answer();
     let mut fields = Vec::new();
-    for cause in answer["details"]["causes"].as_array().into_iter().flatten() {
+    for cause in items(&answer["details"]["causes"]) {
         if cause["reason"] == "FieldManagerConflict" {
-            let text = |name: &str| cause[name].as_str().unwrap_or_default();
-            fields.push(format!("{}: {}", text("message"), text("field")));
+            fields.push(format!("{}: {}", text(&cause["message"]), text(&cause["field"])));
         }
     }
     if error.status == Some(409) && !fields.is_empty() {
-        let text = format!(
+        let message = format!(
             "{}: {} ({}). These fields belong to somebody else; leave them out, or set \
              `force_conflicts: true` to take them over",
             target.label(),
             wording::said(&error),
             fields.join("; ")
         );
-        return Failure::from(error).with_message(text);
+        return Failure::from(error).with_message(message);
     }
     if error.status == Some(415) {
         let text = format!("Server-side apply not available on the server: ({})", wording::said(&error));

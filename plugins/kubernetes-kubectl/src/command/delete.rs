@@ -1,6 +1,6 @@
 //! `delete`: removes the object that was looked at, and no other of its name.
 
-use crate::members::put;
+use crate::members::{items, joined, put, text};
 use super::{Command, Needs, Run, each};
 use crate::arguments::{Call, DryRun};
 use crate::change::{is_conflict, made_anew};
@@ -38,7 +38,11 @@ fn delete(mut session: Session<'_>) -> Result<Outputs, Failure> {
         }
         true => {
             let found = documents::read(call.inputs, "delete")?;
-            apply::targets(&session, &found)?.into_iter().map(|(target, _)| target).collect()
+            let mut targets = Vec::new();
+            for (target, _) in apply::targets(&session, &found)? {
+                targets.push(target);
+            }
+            targets
         }
         false => session.targets(&call.words)?,
     };
@@ -163,14 +167,14 @@ fn gone(session: &Session<'_>, target: &Target, seen: &Value) -> Result<(), Fail
     match waiting::until(session, target, deadline, &mut judge)? {
         Some(_) => Ok(()),
         None => {
-            let finalizers = seen["metadata"]["finalizers"].as_array().into_iter().flatten();
-            let names: Vec<&str> = finalizers.filter_map(Value::as_str).collect();
+            let finalizers = items(&seen["metadata"]["finalizers"]);
+            let names = joined(&mut finalizers.iter().map(|it| text(it).to_owned()), ", ");
             let failure = waiting::timed_out();
-            let text = match names.is_empty() {
+            let message = match names.is_empty() {
                 true => format!("{failure}: {} is still there", target.label()),
-                false => format!("{failure}: {} waits for its finalizers {}", target.label(), names.join(", ")),
+                false => format!("{failure}: {} waits for its finalizers {}", target.label(), names),
             };
-            Err(failure.with_message(text))
+            Err(failure.with_message(message))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `set image`: gives containers of a pod template other images.
 
-use crate::members::{nest, put};
+use crate::members::{items, nest, put};
 use super::{Command, Needs, Run, objects_and_changes};
 use crate::arguments::{Call, DryRun};
 use crate::change::{Change, Plan, change};
@@ -103,7 +103,7 @@ fn images(spec: &Value, changes: &[String]) -> Result<Map<String, Value>, Failur
     let mut found = vec![false; changes.len()];
     for list in ["initContainers", "containers"] {
         let mut changed = Vec::new();
-        for container in spec[list].as_array().into_iter().flatten() {
+        for container in items(&spec[list]) {
             let name = container["name"].as_str().unwrap_or_default();
             let mut image = None;
             for (place, change) in changes.iter().enumerate() {

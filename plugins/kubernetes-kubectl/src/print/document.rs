@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn yaml_quotes_what_would_be_something_else() {
-        let expected = "a: []\nb: {}\nkind: Pod\nlist:\n- x: 1\n  y:\n  - z\n  - 2\n- - true\nnested:\n  deep: null\nquoted:\n- \"yes\"\n- \"1\"\n- \"a: b\"\n- \"\"\n- \"ü\"\n- \"x:\"\n- \"line\\nline\"";
+        let expected = "a: []\nb: {}\nkind: Pod\nlist:\n- x: 1\n  \"y\":\n  - z\n  - 2\n- - true\nnested:\n  deep: null\nquoted:\n- \"yes\"\n- \"1\"\n- \"a: b\"\n- \"\"\n- \"ü\"\n- \"x:\"\n- \"line\\nline\"";
         assert_eq!(yaml(&object()), expected);
     }
 }

@@ -3,6 +3,7 @@
 //! Filters, slices and `..` are refused: a workflow can ask more of the step's output `object`.
 
 use crate::arguments::json_text;
+use crate::members::joined;
 use serde_json::Value;
 
 /// The text that a template gives for a value, or what is wrong with the template.
@@ -61,8 +62,7 @@ fn fill(
             out.push_str(&literal);
         } else {
             let found = follow(inner, root, here)?;
-            let found: Vec<String> = found.into_iter().map(printed).collect();
-            out.push_str(&found.join(" "));
+            out.push_str(&joined(&mut found.into_iter().map(printed), " "));
         }
     }
     if depth > 0 {
@@ -110,16 +110,16 @@ fn follow<'a>(path: &str, root: &'a Value, here: &'a Value) -> Result<Vec<&'a Va
             let Some(end) = after.find(']') else { return refused("a `[` is not closed") };
             let inner = after[..end].trim();
             rest = &after[end + 1..];
-            if inner == "*" {
-                found = found.into_iter().flat_map(children).collect();
+            found = if inner == "*" {
+                step(&found, &Step::All)
             } else if let Some(name) = quoted(inner) {
-                found = found.into_iter().filter_map(|it| it.get(&name)).collect();
+                step(&found, &Step::Member(&name))
             } else {
                 let Ok(place) = inner.parse::<i64>() else {
                     return refused("only a number, `*` or a quoted name may stand in brackets");
                 };
-                found = found.into_iter().filter_map(|it| at(it, place)).collect();
-            }
+                step(&found, &Step::Item(place))
+            };
             continue;
         }
         rest = rest.strip_prefix('.').unwrap_or(rest);
@@ -145,20 +145,31 @@ fn follow<'a>(path: &str, root: &'a Value, here: &'a Value) -> Result<Vec<&'a Va
             return refused("`..` is not understood");
         }
         rest = &rest[end..];
-        found = match name.as_str() {
-            "*" => found.into_iter().flat_map(children).collect(),
-            name => found.into_iter().filter_map(|it| it.get(name)).collect(),
-        };
+        let next = if name == "*" { Step::All } else { Step::Member(&name) };
+        found = step(&found, &next);
     }
     Ok(found)
 }
 
-fn children(value: &Value) -> Vec<&Value> {
-    match value {
-        Value::Array(items) => items.iter().collect(),
-        Value::Object(members) => members.values().collect(),
-        _ => Vec::new(),
+/// One step from values to values inside of them.
+enum Step<'a> {
+    All,
+    Member(&'a str),
+    Item(i64),
+}
+
+fn step<'a>(from: &[&'a Value], step: &Step<'_>) -> Vec<&'a Value> {
+    let mut found = Vec::new();
+    for value in from {
+        match (step, value) {
+            (Step::All, Value::Array(items)) => found.extend(items),
+            (Step::All, Value::Object(members)) => found.extend(members.values()),
+            (Step::All, _) => (),
+            (Step::Member(name), value) => found.extend(value.get(name)),
+            (Step::Item(place), value) => found.extend(at(value, *place)),
+        }
     }
+    found
 }
 
 fn at(value: &Value, place: i64) -> Option<&Value> {

@@ -1,5 +1,6 @@
 //! The server's printed table as text: columns padded, headers in capitals.
 
+use crate::members::items;
 use crate::arguments::json_text;
 use serde_json::Value;
 
@@ -23,7 +24,7 @@ pub fn text(pages: &[Value], wide: bool, headers: bool) -> Option<String> {
     }
     let mut found = false;
     for page in pages {
-        for row in page["rows"].as_array().into_iter().flatten() {
+        for row in items(&page["rows"]) {
             found = true;
             add(&|place| cell(&row["cells"][place]));
         }

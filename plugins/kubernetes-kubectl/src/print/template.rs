@@ -3,6 +3,7 @@
 //! The parts that people compare; the whole template is in the step's output.
 
 use crate::arguments::json_text;
+use crate::members::{items, joined};
 use serde_json::Value;
 
 /// The description, beginning with `Pod Template:`.
@@ -18,8 +19,7 @@ pub fn describe(template: &Value) -> String {
         out.push_str(&format!("  Service Account:\t{account}\n"));
     }
     for (title, list) in [("  Init Containers:\n", "initContainers"), ("  Containers:\n", "containers")] {
-        let containers = spec[list].as_array().into_iter().flatten();
-        for (place, container) in containers.enumerate() {
+        for (place, container) in items(&spec[list]).iter().enumerate() {
             if place == 0 {
                 out.push_str(title);
             }
@@ -27,12 +27,12 @@ pub fn describe(template: &Value) -> String {
         }
     }
     out.push_str("  Volumes:");
-    names(&mut out, &spec["volumes"], |volume| {
+    names(&mut out, &spec["volumes"], &|volume| {
         format!("   {}", volume["name"].as_str().unwrap_or_default())
     });
     pairs(&mut out, "  Node-Selectors:\t", &spec["nodeSelector"], "=");
     out.push_str("  Tolerations:");
-    names(&mut out, &spec["tolerations"], |it| format!("   {}", json_text(it)));
+    names(&mut out, &spec["tolerations"], &|it| format!("   {}", json_text(it)));
     out
 }
 
@@ -44,33 +44,34 @@ fn describe_container(out: &mut String, container: &Value) {
     };
     out.push_str(&format!("   {}:\n    Image:\t{}\n", text(&container["name"]), text(&container["image"])));
     let ports = |name: &str| {
-        let all = container["ports"].as_array().into_iter().flatten();
-        let all: Vec<String> = all
-            .map(|port| {
-                let protocol = port["protocol"].as_str().unwrap_or("TCP");
-                format!("{}/{protocol}", port[name].as_i64().unwrap_or_default())
-            })
-            .collect();
-        if all.is_empty() { "<none>".to_owned() } else { all.join(", ") }
+        let mut all = items(&container["ports"]).iter().map(|port| {
+            let protocol = port["protocol"].as_str().unwrap_or("TCP");
+            format!("{}/{protocol}", port[name].as_i64().unwrap_or_default())
+        });
+        let all = joined(&mut all, ", ");
+        if all.is_empty() { "<none>".to_owned() } else { all }
     };
     out.push_str(&format!("    Port:\t{}\n", ports("containerPort")));
     out.push_str(&format!("    Host Port:\t{}\n", ports("hostPort")));
     for (title, list) in [("Command", "command"), ("Args", "args")] {
-        let words = container[list].as_array().into_iter().flatten();
-        for (place, word) in words.enumerate() {
-            let title = if place == 0 { format!("    {title}:\n") } else { String::new() };
-            out.push_str(&format!("{title}      {}\n", text(word)));
+        for (place, word) in items(&container[list]).iter().enumerate() {
+            if place == 0 {
+                out.push_str(&format!("    {title}:\n"));
+            }
+            out.push_str(&format!("      {}\n", text(word)));
         }
     }
     for (title, list) in [("Limits", "limits"), ("Requests", "requests")] {
         let amounts = container["resources"][list].as_object().into_iter().flatten();
         for (place, (name, amount)) in amounts.enumerate() {
-            let title = if place == 0 { format!("    {title}:\n") } else { String::new() };
-            out.push_str(&format!("{title}      {name}:\t{}\n", text(amount)));
+            if place == 0 {
+                out.push_str(&format!("    {title}:\n"));
+            }
+            out.push_str(&format!("      {name}:\t{}\n", text(amount)));
         }
     }
     out.push_str("    Environment:");
-    names(out, &container["env"], |it| {
+    names(out, &container["env"], &|it| {
         let value = match &it["valueFrom"] {
             Value::Null => text(&it["value"]),
             from => format!("<set from {}>", json_text(from)),
@@ -78,13 +79,13 @@ fn describe_container(out: &mut String, container: &Value) {
         format!("      {}:\t{value}", text(&it["name"]))
     });
     out.push_str("    Mounts:");
-    names(out, &container["volumeMounts"], |it| {
+    names(out, &container["volumeMounts"], &|it| {
         format!("      {} from {}", text(&it["mountPath"]), text(&it["name"]))
     });
 }
 
-fn names(out: &mut String, list: &Value, line: impl Fn(&Value) -> String) {
-    let items = list.as_array().map_or(&[][..], Vec::as_slice);
+fn names(out: &mut String, list: &Value, line: &dyn Fn(&Value) -> String) {
+    let items = items(list);
     if items.is_empty() {
         out.push_str("\t<none>\n");
         return;

@@ -12,8 +12,13 @@ const MESSAGE_MAX: usize = 200;
 /// What the pods controlled by `owner` wait for, one line each.
 #[must_use]
 pub fn reasons(pods: &[Value], owner: Option<&str>) -> Vec<String> {
-    let own = pods.iter().filter(|pod| owner.is_some() && controller(pod) == owner);
-    own.filter_map(|pod| Some(format!("pod {}: {}", name(pod), reason(pod)?))).take(TOLD_MAX).collect()
+    let mut found = Vec::new();
+    for pod in pods.iter().filter(|pod| owner.is_some() && controller(pod) == owner) {
+        if let Some(reason) = reason(pod).filter(|_| found.len() < TOLD_MAX) {
+            found.push(format!("pod {}: {reason}", name(pod)));
+        }
+    }
+    found
 }
 
 /// What a ReplicaSet's or Deployment's controller was refused, a quota most often.

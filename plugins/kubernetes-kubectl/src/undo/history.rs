@@ -29,8 +29,12 @@ pub struct NotInHistory(pub String);
 #[must_use]
 pub fn owned<'a>(deployment: &Value, sets: &'a [Value]) -> Vec<&'a Value> {
     let uid = deployment["metadata"]["uid"].as_str();
-    let mut owned: Vec<&Value> =
-        sets.iter().filter(|set| uid.is_some() && controller(set) == uid).collect();
+    let mut owned: Vec<&Value> = Vec::new();
+    for set in sets {
+        if uid.is_some() && controller(set) == uid {
+            owned.push(set);
+        }
+    }
     let age = |set: &Value| {
         let of = |name| set["metadata"][name].as_str().unwrap_or_default().to_owned();
         (of("creationTimestamp"), of("name"))
@@ -69,8 +73,12 @@ pub fn revision(object: &Value) -> Option<i64> {
 /// When the history has no such revision. `wanted` below 0 is never in it.
 pub fn choose(deployment: &Value, sets: &[Value], wanted: i64) -> Result<Chosen, NotInHistory> {
     let owned = owned(deployment, sets);
-    let known: Vec<(i64, &Value)> =
-        owned.iter().filter_map(|set| Some((revision(set)?, *set))).collect();
+    let mut known: Vec<(i64, &Value)> = Vec::new();
+    for set in owned {
+        if let Some(revision) = revision(set) {
+            known.push((revision, set));
+        }
+    }
     let found = if wanted == 0 {
         second_highest(&known).ok_or_else(|| {
             let name = deployment["metadata"]["name"].as_str().unwrap_or_default();

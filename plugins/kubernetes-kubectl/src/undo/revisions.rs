@@ -38,8 +38,10 @@ pub fn template(revision: &Value) -> Value {
 ///
 /// When the history has no such revision.
 pub fn choose(object: &Value, revisions: &[Value], wanted: i64) -> Result<Chosen, NotInHistory> {
-    let known: Vec<(i64, &Value)> =
-        owned(object, revisions).into_iter().map(|revision| (number(revision), revision)).collect();
+    let mut known: Vec<(i64, &Value)> = Vec::new();
+    for revision in owned(object, revisions) {
+        known.push((number(revision), revision));
+    }
     let found = if wanted == 0 {
         let none = || NotInHistory("no last revision to roll back to".to_owned());
         second_highest(&known).ok_or_else(none)?
@@ -64,8 +66,7 @@ pub fn choose(object: &Value, revisions: &[Value], wanted: i64) -> Result<Chosen
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::members::without;
-use serde_json::json;
+    use serde_json::json;
 
     fn revision(number: i64, owner: &str) -> Value {
         json!({"metadata": {"name": format!("db-{number}"), "ownerReferences": [{"controller": true, "uid": owner}]},

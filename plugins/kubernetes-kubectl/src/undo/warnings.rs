@@ -1,6 +1,7 @@
 //! What a person should know about a rollback although it is done.
 
 use super::{annotation, history};
+use crate::members::{joined, text};
 use serde_json::Value;
 
 /// Kubectl's warning for what `kubectl apply` manages, and ours for what another tool manages and
@@ -41,14 +42,13 @@ pub fn managers(deployment: &Value, resource: &str) -> Vec<String> {
 #[must_use]
 pub fn overlap(deployment: &Value, sets: &[Value]) -> Option<String> {
     let uid = deployment["metadata"]["uid"].as_str();
-    let foreign: Vec<&str> = sets
+    let mut foreign = sets
         .iter()
         .filter(|set| history::controller(set).is_some_and(|owner| Some(owner) != uid))
-        .filter_map(|set| set["metadata"]["name"].as_str())
         .take(5)
-        .collect();
+        .map(|set| text(&set["metadata"]["name"]).to_owned());
+    let foreign = joined(&mut foreign, ", ");
     (!foreign.is_empty()).then(|| {
-        let foreign = foreign.join(", ");
         format!("other owners' revisions have the same labels and were left out: {foreign}")
     })
 }
