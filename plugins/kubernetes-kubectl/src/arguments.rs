@@ -9,7 +9,7 @@
 use crate::command::{COMMANDS, Command};
 use crate::flags::{self, ELSEWHERE, FLAGS, Flag, FlagValue};
 use crate::inputs::Inputs;
-use crate::members::joined;
+use crate::members::{in_a_row, joined};
 use crate::{duration, namespace, refused, words};
 use bowline_sdk::{Context, Failure, log, shown};
 use serde_json::Value;
@@ -138,7 +138,7 @@ impl Call<'_> {
 
     /// What a person would have typed.
     pub(crate) fn typed(&self) -> String {
-        format!("kubectl {} {}", self.command.words.join(" "), self.words.join(" "))
+        format!("kubectl {} {}", in_a_row(self.command.words, " "), self.words.join(" "))
     }
 }
 
@@ -149,7 +149,7 @@ fn invalid(name: &str, value: &str, right: &str) -> Failure {
 
 impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.command.words.join(" "))?;
+        f.write_str(&in_a_row(self.command.words, " "))?;
         for (name, value) in &self.flags {
             write!(f, " --{name}={}", shown(value))?;
         }
@@ -198,7 +198,7 @@ pub fn read<'a>(ctx: &Context, inputs: &'a Inputs) -> Result<Call<'a>, Failure> 
     check_documents(&call)?;
     read_words(&mut call, &words[command.words.len()..])?;
     add_keys(&mut call, inputs)?;
-    log::debug!("attempt {} of {}", ctx.attempt(), command.words.join(" "));
+    log::debug!("attempt {} of {}", ctx.attempt(), in_a_row(command.words, " "));
     Ok(call)
 }
 
@@ -250,7 +250,7 @@ fn read_words(call: &mut Call<'_>, words: &[words::Word]) -> Result<(), Failure>
 
 /// `manifest` and `file` belong to commands that read objects; `git` to none.
 fn check_documents(call: &Call<'_>) -> Result<(), Failure> {
-    let command = call.command.words.join(" ");
+    let command = in_a_row(call.command.words, " ");
     if !call.inputs["git"].is_null() {
         return Err(Failure::config(
             "`git` is not supported: a step has no network of its own; put the file beside the \
@@ -351,7 +351,7 @@ fn add_keys(call: &mut Call<'_>, inputs: &Value) -> Result<(), Failure> {
             _ => return Err(Failure::config(format!("`{key}` is no text, number or truth value"))),
         };
         if !call.command.flags.contains(&flag.name) {
-            let command = call.command.words.join(" ");
+            let command = in_a_row(call.command.words, " ");
             return Err(Failure::config(format!("`{key}` is nothing that `{command}` knows")));
         }
         if call.flag(flag.name).is_some() {

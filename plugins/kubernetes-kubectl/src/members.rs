@@ -62,3 +62,15 @@ pub(crate) fn items(value: &Value) -> &[Value] {
 pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
+
+/// Words in a row, with `joint` between them.
+pub(crate) fn in_a_row(words: &[&str], joint: &str) -> String {
+    joined(&mut words.iter().map(|word| (*word).to_owned()), joint)
+}
+
+/// Whether `text` holds `part`. The standard library's search is long and pays for itself only in
+/// texts that are longer than any here.
+#[inline(never)]
+pub(crate) fn holds(text: &str, part: &str) -> bool {
+    text.as_bytes().windows(part.len().max(1)).any(|window| window == part.as_bytes())
+}

@@ -24,6 +24,7 @@ pub struct Done {
 
 impl Done {
     /// A line, and whether something was changed.
+    #[inline(never)]
     pub fn new(changed: bool, message: impl Into<String>) -> Self {
         Self { changed, message: message.into(), ..Self::default() }
     }

@@ -3,7 +3,7 @@
 //! A mistyped command is told from one that is refused.
 
 use crate::command::COMMANDS;
-use crate::members::joined;
+use crate::members::{in_a_row, joined};
 use bowline_sdk::{Failure, shown};
 
 const RUNS_PROGRAMS: &str = "it opens a tunnel into a container or runs a program there, which no \
@@ -69,7 +69,7 @@ pub(crate) fn reason(words: &[&str]) -> Option<(&'static str, &'static str)> {
 
 /// The failure for words that are no command of this step.
 pub(crate) fn no_command(words: &[&str]) -> Failure {
-    let mut names = COMMANDS.iter().map(|command| format!("`{}`", command.words.join(" ")));
+    let mut names = COMMANDS.iter().map(|command| format!("`{}`", in_a_row(command.words, " ")));
     let known = joined(&mut names, ", ");
     Failure::config(match (reason(words), words) {
         (Some((name, why)), _) => format!("`kubectl {name}` is refused: {why}"),

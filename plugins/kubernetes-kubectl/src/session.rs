@@ -3,6 +3,7 @@
 //!
 //! Decides nothing about what is written.
 
+use crate::members::{holds, in_a_row};
 use crate::arguments::{Call, DryRun};
 use crate::command::Needs;
 use crate::kinds::{self, Type};
@@ -151,7 +152,7 @@ impl<'a> Session<'a> {
             let text = format!(
                 "no objects passed to {}: nothing in namespace `{}` matches; `allow_empty: true` \
                  makes that a success",
-                self.call.command.words.join(" "),
+                in_a_row(self.call.command.words, " "),
                 self.call.namespace
             );
             return Err(Failure::permanent("not-found", text));
@@ -227,7 +228,7 @@ impl<'a> Session<'a> {
     pub(crate) fn missing(&self, target: &Target, error: ConnectError) -> Failure {
         // Without details the server does not even know the path.
         if error.answer()["details"]["name"].is_null()
-            && wording::said(&error).contains("could not find the requested resource")
+            && holds(&wording::said(&error), "could not find the requested resource")
         {
             let (group, version) = (&target.kind.api.group, &target.kind.api.version);
             let slash = if group.is_empty() { "" } else { "/" };

@@ -3,6 +3,7 @@
 //!
 //! One deadline stands over everything. Stopping to wait changes nothing in the cluster.
 
+use crate::members::in_a_row;
 use crate::arguments::Call;
 use crate::rollout::pods;
 use crate::rollout::status::{Progress, progress};
@@ -265,7 +266,7 @@ fn describe(session: &Session<'_>, target: &Target, object: &Value) -> Vec<Strin
 
 /// Adds to the failure of a wait that the change itself was made.
 pub(crate) fn after_change(call: &Call<'_>, message: &str, failure: Failure) -> Failure {
-    let command = call.command.words.join(" ");
+    let command = in_a_row(call.command.words, " ");
     let text = format!("{failure} (the change itself was made: {message})");
     failure.with_message(text).with_detail("changed", true).with_detail("command", command)
 }

@@ -38,6 +38,7 @@ impl Failure {
     ///
     /// `code`: 1 to 64 characters, words of `a-z`, `0-9` and `-`, joined by dots. `message`: one
     /// or two sentences, what happened and what to do; cut by the host after 4 KiB.
+    #[inline(never)]
     pub fn permanent(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Disposition::Permanent, code.into(), message.into())
     }
@@ -65,6 +66,7 @@ impl Failure {
     }
 
     /// The author's or the caller's fault: an input that can't be right. Code `config`.
+    #[inline(never)]
     pub fn config(message: impl Into<String>) -> Self {
         Self::new(Disposition::Permanent, "config".to_owned(), message.into())
     }
@@ -78,6 +80,7 @@ impl Failure {
 
     /// The same failure in other words; code, disposition and details stay.
     #[must_use]
+    #[inline(never)]
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
         self.0.message = message.into();
         self

@@ -185,8 +185,7 @@ fn outputs(
     let text = text(session, &groups, form, single)?;
     let lines = text.lines().count();
     if lines > LINES_MAX {
-        let short: Vec<&str> = text.lines().take(LINES_MAX).collect();
-        say(&short.join("\n"));
+        text.lines().take(LINES_MAX).for_each(say);
         log::warn!("{} more lines are left out", lines - LINES_MAX);
     } else {
         say(&text);

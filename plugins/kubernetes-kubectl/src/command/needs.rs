@@ -1,6 +1,7 @@
 //! What a command needs of the cluster: the rules to which its handle is weakened, and the words
 //! for an account that lacks them.
 
+use crate::members::in_a_row;
 use crate::arguments::Call;
 use crate::session::Target;
 
@@ -55,7 +56,7 @@ impl Needs {
     /// The rules, as JSON. Names are checked and hold nothing that JSON would have to escape. The
     /// last rule is only to tell a missing namespace from a missing object.
     pub(crate) fn rules(&self, namespace: &str, targets: &[Target], waits: bool) -> Vec<String> {
-        let list = |items: &[&str]| format!("[\"{}\"]", items.join("\",\""));
+        let list = |items: &[&str]| format!("[\"{}\"]", in_a_row(items, "\",\""));
         let place = |namespaced: bool| match namespaced {
             true => format!(",\"namespace\":\"{namespace}\""),
             false => String::new(),
@@ -93,7 +94,7 @@ impl Needs {
 
     /// What the account of the connection needs, in words.
     pub(crate) fn remedy(&self, call: &Call<'_>, targets: &[Target]) -> String {
-        let verbs = self.verbs.join(" and ");
+        let verbs = in_a_row(self.verbs, " and ");
         let kind = targets.first().map(|it| it.kind.plural()).unwrap_or_default();
         let mut needed = format!("{verbs} on {kind}");
         if !self.subresource.is_empty() {

@@ -53,8 +53,9 @@ fn read<'a>(call: &'a Call<'_>) -> Result<Until<'a>, Failure> {
     }
     if let Some(path) = text.strip_prefix("jsonpath=").filter(|it| !it.is_empty()) {
         let path = path.trim_matches('\'');
-        let (path, value) = match path.split_once("}=") {
-            Some((path, value)) => (path.trim_start_matches('{'), Some(value)),
+        let end = path.as_bytes().windows(2).position(|it| it == b"}=");
+        let (path, value) = match end.and_then(|end| path.split_at_checked(end)) {
+            Some((path, value)) => (path.trim_start_matches('{'), value.get(2..)),
             None => (path, None),
         };
         let wrong = |why| Failure::config(format!("`--for`: {why}"));

@@ -94,57 +94,42 @@ struct ClusterInput {
     connection: Connection,
 }
 
-/// Arguments as one text or as a list.
+// What stands at a key is described there; these say only which forms it may have.
+
 #[derive(JsonSchema)]
-#[schemars(untagged)]
+#[schemars(untagged, inline)]
 enum Args {
-    /// Split on blanks, quotes honoured.
     Text(String),
-    /// Taken literally.
     List(Vec<Word>),
 }
 
-/// One argument of a list. YAML makes numbers of what looks like one.
 #[derive(JsonSchema)]
-#[schemars(untagged)]
+#[schemars(untagged, inline)]
 enum Word {
-    /// A text.
     Text(String),
-    /// A whole number.
     Number(i64),
-    /// A truth value.
     Truth(bool),
 }
 
-/// A whole number, or a text, since parameters are texts.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 enum Count {
-    /// A whole number.
     Number(i64),
-    /// A text.
     Text(String),
 }
 
-/// A text or a truth value.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 enum TextOrTruth {
-    /// A text.
     Text(String),
-    /// A truth value.
     Truth(bool),
 }
 
-/// YAML or JSON as text, one object, or a list of objects.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 enum Manifest {
-    /// As text.
     Text(String),
-    /// One object.
     Object(Map<String, Value>),
-    /// Several.
     List(Vec<Map<String, Value>>),
 }
 

@@ -1,6 +1,7 @@
 //! A value as indented JSON or as YAML, in the form that kubectl prints.
 
 use crate::arguments::json_text;
+use crate::members::holds;
 use serde_json::Value;
 
 /// The value as JSON, indented by four blanks.
@@ -99,7 +100,7 @@ fn plain(text: &str) -> String {
     let safe = text.starts_with(first)
         && text.chars().all(|c| letters(c) || c == ':')
         && !text.ends_with([' ', ':'])
-        && !text.contains(": ")
+        && !holds(text, ": ")
         && !text.starts_with('.')
         && !special.contains(&text.to_ascii_lowercase().as_str());
     if safe { text.to_owned() } else { json_text(&text.into()) }

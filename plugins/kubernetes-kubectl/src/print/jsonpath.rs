@@ -90,7 +90,18 @@ fn close(text: &str) -> Option<usize> {
 
 fn quoted(text: &str) -> Option<String> {
     let inner = ['"', '\''].into_iter().find_map(|it| text.strip_prefix(it)?.strip_suffix(it))?;
-    Some(inner.replace("\\n", "\n").replace("\\t", "\t"))
+    let mut out = String::new();
+    let mut letters = inner.chars();
+    while let Some(letter) = letters.next() {
+        out.push(match (letter, letters.clone().next()) {
+            ('\\', Some(escaped @ ('n' | 't'))) => {
+                letters.next();
+                if escaped == 'n' { '\n' } else { '\t' }
+            }
+            _ => letter,
+        });
+    }
+    Some(out)
 }
 
 fn printed(value: &Value) -> String {

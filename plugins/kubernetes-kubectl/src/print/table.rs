@@ -62,7 +62,7 @@ pub fn align(rows: &[Vec<String>], gap: usize) -> String {
 
 fn cell(value: &Value) -> String {
     match value {
-        Value::String(text) => text.replace(['\n', '\r'], " "),
+        Value::String(text) => text.clone(),
         Value::Null => "<none>".to_owned(),
         other => json_text(other),
     }

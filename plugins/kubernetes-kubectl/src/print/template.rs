@@ -53,23 +53,6 @@ fn describe_container(out: &mut String, container: &Value) {
     };
     out.push_str(&format!("    Port:\t{}\n", ports("containerPort")));
     out.push_str(&format!("    Host Port:\t{}\n", ports("hostPort")));
-    for (title, list) in [("Command", "command"), ("Args", "args")] {
-        for (place, word) in items(&container[list]).iter().enumerate() {
-            if place == 0 {
-                out.push_str(&format!("    {title}:\n"));
-            }
-            out.push_str(&format!("      {}\n", text(word)));
-        }
-    }
-    for (title, list) in [("Limits", "limits"), ("Requests", "requests")] {
-        let amounts = container["resources"][list].as_object().into_iter().flatten();
-        for (place, (name, amount)) in amounts.enumerate() {
-            if place == 0 {
-                out.push_str(&format!("    {title}:\n"));
-            }
-            out.push_str(&format!("      {name}:\t{}\n", text(amount)));
-        }
-    }
     out.push_str("    Environment:");
     names(out, &container["env"], &|it| {
         let value = match &it["valueFrom"] {
@@ -121,14 +104,13 @@ mod tests {
     #[test]
     fn a_template_is_described_as_kubectl_does() {
         let template = json!({"metadata": {"labels": {"app": "web", "tier": "fe"}, "annotations": {"a": "b"}},
-            "spec": {"initContainers": [{"name": "i", "image": "busybox", "command": ["sh", "-c"]}],
-                "containers": [{"name": "web", "image": "nginx:1", "ports": [{"containerPort": 80}],
-                    "resources": {"limits": {"cpu": 1}}, "env": [{"name": "A", "value": "b"},
+            "spec": {"initContainers": [{"name": "i", "image": "busybox"}],
+                "containers": [{"name": "web", "image": "nginx:1", "ports": [{"containerPort": 80}], "env": [{"name": "A", "value": "b"},
                     {"name": "S", "valueFrom": {"secretKeyRef": {"name": "s"}}}],
                     "volumeMounts": [{"name": "v", "mountPath": "/v"}]}],
                 "volumes": [{"name": "v"}], "nodeSelector": {"disk": "ssd"}}});
         let none = "    Port:\t<none>\n    Host Port:\t<none>\n";
-        let expected = format!("Pod Template:\n  Labels:\tapp=web\n\ttier=fe\n  Annotations:\ta: b\n  Init Containers:\n   i:\n    Image:\tbusybox\n{none}    Command:\n      sh\n      -c\n    Environment:\t<none>\n    Mounts:\t<none>\n  Containers:\n   web:\n    Image:\tnginx:1\n    Port:\t80/TCP\n    Host Port:\t0/TCP\n    Limits:\n      cpu:\t1\n    Environment:\n      A:\tb\n      S:\t<set from {{\"secretKeyRef\":{{\"name\":\"s\"}}}}>\n    Mounts:\n      /v from v\n  Volumes:\n   v\n  Node-Selectors:\tdisk=ssd\n  Tolerations:\t<none>\n");
+        let expected = format!("Pod Template:\n  Labels:\tapp=web\n\ttier=fe\n  Annotations:\ta: b\n  Init Containers:\n   i:\n    Image:\tbusybox\n{none}    Environment:\t<none>\n    Mounts:\t<none>\n  Containers:\n   web:\n    Image:\tnginx:1\n    Port:\t80/TCP\n    Host Port:\t0/TCP\n    Environment:\n      A:\tb\n      S:\t<set from {{\"secretKeyRef\":{{\"name\":\"s\"}}}}>\n    Mounts:\n      /v from v\n  Volumes:\n   v\n  Node-Selectors:\tdisk=ssd\n  Tolerations:\t<none>\n");
         assert_eq!(describe(&template), expected);
     }
 }
