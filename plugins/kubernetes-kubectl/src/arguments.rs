@@ -9,9 +9,9 @@
 use crate::command::{COMMANDS, Command};
 use crate::flags::{self, ELSEWHERE, FLAGS, Flag, FlagValue};
 use crate::inputs::Inputs;
-use crate::members::{in_a_row, joined};
+use crate::members::{holds, in_a_row, joined};
 use crate::{duration, namespace, refused, words};
-use bowline_sdk::{Context, Failure, log, shown};
+use bowline_sdk::{Failure, log, shown};
 use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
@@ -169,7 +169,7 @@ const KEYS: &[&str] =
 /// # Errors
 ///
 /// `config`, with what would be right.
-pub fn read<'a>(ctx: &Context, inputs: &'a Inputs) -> Result<Call<'a>, Failure> {
+pub fn read(inputs: &Inputs) -> Result<Call<'_>, Failure> {
     let inputs = &inputs.0;
     let Some(members) = inputs.as_object() else {
         return Err(Failure::config("the inputs are no object"));
@@ -198,7 +198,6 @@ pub fn read<'a>(ctx: &Context, inputs: &'a Inputs) -> Result<Call<'a>, Failure> 
     check_documents(&call)?;
     read_words(&mut call, &words[command.words.len()..])?;
     add_keys(&mut call, inputs)?;
-    log::debug!("attempt {} of {}", ctx.attempt(), in_a_row(command.words, " "));
     Ok(call)
 }
 
@@ -280,7 +279,7 @@ fn connection(inputs: &Value) -> Result<&str, Failure> {
 
 fn find_command(words: &[words::Word]) -> Result<&'static Command, Failure> {
     let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
-    if let Some((name, _)) = refused::reason(&texts).filter(|(name, _)| name.contains(' ')) {
+    if let Some((name, _)) = refused::reason(&texts).filter(|(name, _)| holds(name, " ")) {
         return Err(refused::no_command(&name.split(' ').collect::<Vec<_>>()));
     }
     let found = COMMANDS.iter().find(|command| texts.starts_with(command.words));

@@ -99,10 +99,8 @@ pub(crate) fn change(
 }
 
 pub(crate) fn made_anew(target: &Target) -> Failure {
-    let text = format!(
-        "{} was deleted and made anew meanwhile; it is left as it is",
-        target.label()
-    );
+    let text =
+        format!("{} was deleted and made anew meanwhile; it is left as it is", target.label());
     Failure::permanent("conflict", text)
 }
 

@@ -20,7 +20,7 @@ pub mod wait;
 
 pub use needs::Needs;
 
-use crate::members::put;
+use crate::members::{holds, put};
 use crate::outcome::{self, Done, say};
 use crate::session::{Session, Target};
 use crate::{Outputs, arguments::Call, waiting};
@@ -147,7 +147,7 @@ pub(crate) fn objects_and_changes<'a>(
     removable: bool,
 ) -> Result<(&'a [String], &'a [String]), Failure> {
     let is_change =
-        |word: &String| word.contains('=') || removable && word.len() > 1 && word.ends_with('-');
+        |word: &String| holds(word, "=") || removable && word.len() > 1 && word.ends_with('-');
     let first = call.words.iter().position(is_change).unwrap_or(call.words.len());
     let (objects, changes) = call.words.split_at(first);
     if let Some(late) = changes.iter().find(|word| !is_change(word)) {

@@ -73,16 +73,25 @@ pub fn read(inputs: &Value, what: &str) -> Result<Vec<Document>, Failure> {
                     line: item["line"].as_u64(),
                     object: item["object"].clone(),
                 },
-                None => Document { source: key.to_owned(), number: place, line: None, object: item.clone() },
+                None => Document {
+                    source: key.to_owned(),
+                    number: place,
+                    line: None,
+                    object: item.clone(),
+                },
             };
             flatten(document, &mut found, 0)?;
         }
     }
     if found.is_empty() {
-        return Err(Failure::config(match inputs["manifest"].is_null() && inputs["file"].is_null() {
-            true => format!("must specify one of -f and -k: set `file` or `manifest` to what to {what}"),
-            false => format!("no objects passed to {what}: all documents are empty"),
-        }));
+        return Err(Failure::config(
+            match inputs["manifest"].is_null() && inputs["file"].is_null() {
+                true => format!(
+                    "must specify one of -f and -k: set `file` or `manifest` to what to {what}"
+                ),
+                false => format!("no objects passed to {what}: all documents are empty"),
+            },
+        ));
     }
     Ok(found)
 }
@@ -153,10 +162,12 @@ mod tests {
 
     #[test]
     fn k40_a_mistake_is_told_with_its_place_before_anything_is_sent() {
-        let second = |object: Value| json!({"file": [
-            {"source": "web.yaml", "document": 1, "line": 1, "object": object_a()},
-            {"source": "web.yaml", "document": 2, "line": 14, "object": object},
-        ]});
+        let second = |object: Value| {
+            json!({"file": [
+                {"source": "web.yaml", "document": 1, "line": 1, "object": object_a()},
+                {"source": "web.yaml", "document": 2, "line": 14, "object": object},
+            ]})
+        };
         fn object_a() -> Value {
             object("a")
         }
@@ -165,9 +176,20 @@ mod tests {
             (second(json!({"kind": "X"})), "document 2, line 14: `apiVersion` is missing"),
             (second(json!({"apiVersion": "v1", "kind": 7})), "`kind` is missing or no text"),
             (second(json!({"apiVersion": "v1", "kind": "X"})), "`metadata.name` is missing"),
-            (second(json!({"apiVersion": "v1", "kind": "X", "metadata": {"generateName": "x-"}})), "cannot use generate name with apply"),
-            (second(json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": "A/b"}})), "no valid RFC 1123 name"),
-            (json!({"file": [{"source": "e.yaml", "document": 1, "line": 1, "object": null}]}), "all documents are empty"),
+            (
+                second(
+                    json!({"apiVersion": "v1", "kind": "X", "metadata": {"generateName": "x-"}}),
+                ),
+                "cannot use generate name with apply",
+            ),
+            (
+                second(json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": "A/b"}})),
+                "no valid RFC 1123 name",
+            ),
+            (
+                json!({"file": [{"source": "e.yaml", "document": 1, "line": 1, "object": null}]}),
+                "all documents are empty",
+            ),
             (json!({}), "must specify one of -f and -k"),
             (json!({"file": "web.yaml"}), "`file` came as text"),
             (json!({"manifest": 7}), "`manifest` holds no objects"),

@@ -118,7 +118,8 @@ mod tests {
             .keys()
             .map(String::as_str)
             .collect();
-        let own = ["command", "args", "namespace", "cluster", "connection", "manifest", "file", "git"];
+        let own =
+            ["command", "args", "namespace", "cluster", "connection", "manifest", "file", "git"];
         let known: BTreeSet<&str> =
             FLAGS.iter().map(|flag| flag.key).filter(|key| !key.is_empty()).chain(own).collect();
         assert_eq!(written, known);
@@ -131,7 +132,10 @@ mod tests {
                 other.name == flag.name || (!flag.short.is_empty() && other.short == flag.short)
             });
             assert!(!again, "{}", flag.name);
-            assert!(!ELSEWHERE.contains(&flag.name) && !ELSEWHERE.contains(&flag.short), "{flag:?}");
+            assert!(
+                !ELSEWHERE.contains(&flag.name) && !ELSEWHERE.contains(&flag.short),
+                "{flag:?}"
+            );
         }
     }
 }

@@ -26,7 +26,7 @@ impl schemars::JsonSchema for Inputs {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schema::Inputs::json_schema(generator)
+        schema::compact(schema::Inputs::json_schema(generator))
     }
 }
 
@@ -37,6 +37,6 @@ impl schemars::JsonSchema for Outputs {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schema::Outputs::json_schema(generator)
+        schema::compact(schema::Outputs::json_schema(generator))
     }
 }

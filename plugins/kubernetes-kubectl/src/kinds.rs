@@ -3,7 +3,7 @@
 //! kubectl asks the cluster for all types before every command. The types that incidents are about
 //! are in a table here, so that a rollback costs no such request; all others are looked up.
 
-use crate::members::{items, joined};
+use crate::members::{holds, items, joined};
 use bowline_sdk::kubernetes::{Kind, kind};
 use bowline_sdk::{Failure, shown};
 use serde_json::Value;
@@ -171,7 +171,7 @@ pub fn find_served(text: &str, served: &Value) -> Result<Type, Failure> {
     }
     let core = |one: &Value| {
         let group = one["group"].as_str().unwrap_or_default();
-        !group.contains('.') || group.ends_with(".k8s.io")
+        !holds(group, ".") || group.ends_with(".k8s.io")
     };
     // The core's own types win, the oldest group first, as discovery lists them.
     if found.len() > 1 && rest.is_none() && core(found[0]) {
@@ -195,9 +195,9 @@ pub fn find_served(text: &str, served: &Value) -> Result<Type, Failure> {
 #[must_use]
 pub fn served_manifest(api_version: &str, kind: &str, served: &Value) -> Option<Type> {
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    let found = items(served).iter().find(|one| {
-        one["kind"] == kind && one["group"] == group && one["version"] == version
-    });
+    let found = items(served)
+        .iter()
+        .find(|one| one["kind"] == kind && one["group"] == group && one["version"] == version);
     found.map(of_discovery)
 }
 
@@ -216,16 +216,31 @@ mod tests {
     #[test]
     fn k03_all_forms_of_a_type_mean_the_same() {
         for form in [
-            "deployment", "deploy", "deployments", "deployment.apps", "deployments.apps",
-            "deployment.v1.apps", "deployments.v1.apps", "Deployment", "DEPLOYMENT",
-            "Deployment.v1.apps", "deployment.app",
+            "deployment",
+            "deploy",
+            "deployments",
+            "deployment.apps",
+            "deployments.apps",
+            "deployment.v1.apps",
+            "deployments.v1.apps",
+            "Deployment",
+            "DEPLOYMENT",
+            "Deployment.v1.apps",
+            "deployment.app",
         ] {
-            assert_eq!(find_known(form).map(|it| it.label()).as_deref(), Some("deployment.apps"), "{form}");
+            assert_eq!(
+                find_known(form).map(|it| it.label()).as_deref(),
+                Some("deployment.apps"),
+                "{form}"
+            );
         }
         for form in ["deploymnt", "deployment.v9.apps", "deployment.", "", "deployment.v1.batch"] {
             assert_eq!(find_known(form), None, "{form}");
         }
-        assert_eq!(known_manifest("apps/v1", "Deployment").map(|it| it.plural()).as_deref(), Some("deployments.apps"));
+        assert_eq!(
+            known_manifest("apps/v1", "Deployment").map(|it| it.plural()).as_deref(),
+            Some("deployments.apps")
+        );
         assert_eq!(known_manifest("apps/v1beta1", "Deployment"), None);
         assert_eq!(known_manifest("v1", "Secret").map(|it| it.rule()).as_deref(), Some("secrets"));
     }
@@ -247,9 +262,14 @@ mod tests {
 
     #[test]
     fn k14_a_name_in_two_groups_is_asked_for_in_full() {
-        let label = |text: &str| find_served(text, &served()).map(|it| format!("{} {}", it.plural(), it.api.version));
+        let label = |text: &str| {
+            find_served(text, &served()).map(|it| format!("{} {}", it.plural(), it.api.version))
+        };
         assert_eq!(label("rollout").as_deref(), Ok("rollouts.argoproj.io v1alpha1"));
-        assert_eq!(label("rollouts.v1beta1.argoproj.io").as_deref(), Ok("rollouts.argoproj.io v1beta1"));
+        assert_eq!(
+            label("rollouts.v1beta1.argoproj.io").as_deref(),
+            Ok("rollouts.argoproj.io v1beta1")
+        );
         assert_eq!(label("Rollout.argoproj").as_deref(), Ok("rollouts.argoproj.io v1alpha1"));
         assert_eq!(label("ev").as_deref(), Ok("events v1"));
         assert_eq!(label("queues.b.example").as_deref(), Ok("queues.b.example v1"));
@@ -265,7 +285,10 @@ mod tests {
             failure.message(),
             "the server doesn't have a resource type \"deployment\" (asked for as `.v9.apps`)"
         );
-        assert_eq!(served_manifest("b.example/v1", "Queue", &served()).map(|it| it.plural()).as_deref(), Some("queues.b.example"));
+        assert_eq!(
+            served_manifest("b.example/v1", "Queue", &served()).map(|it| it.plural()).as_deref(),
+            Some("queues.b.example")
+        );
         assert_eq!(served_manifest("b.example/v2", "Queue", &served()), None);
     }
 }

@@ -39,7 +39,7 @@ use bowline_sdk::{Context, Failure, log};
 /// when it refuses; `conflict` when somebody else changed the object meanwhile; `rollout-failed`
 /// and `timeout` of a wait; `ambiguous` when nobody can tell whether the write took effect.
 pub fn run(ctx: &Context, inputs: Inputs) -> Result<Outputs, Failure> {
-    let outcome = arguments::read(ctx, &inputs).and_then(|call| {
+    let outcome = arguments::read(&inputs).and_then(|call| {
         log::info!("Running command: kubectl {call}");
         command::run(ctx, &call)
     });

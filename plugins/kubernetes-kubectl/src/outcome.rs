@@ -2,8 +2,8 @@
 //!
 //! With several targets the rest goes on when one fails; what is done is not taken back.
 
-use crate::members::put;
 use crate::Outputs;
+use crate::members::put;
 use crate::session::Target;
 use crate::wording;
 use bowline_sdk::{Failure, log};

@@ -3,7 +3,7 @@
 //! Error texts are kubectl's, with what to do about it. Types are only texts here; `kinds` knows
 //! what they mean.
 
-use crate::members::joined;
+use crate::members::{holds, joined};
 use crate::namespace::check_name;
 use bowline_sdk::{Failure, shown};
 
@@ -23,7 +23,7 @@ pub enum Wanted {
 ///
 /// `config`: nothing or too much is named, or a name is not RFC 1123.
 pub fn read(words: &[String], one: bool) -> Result<Wanted, Failure> {
-    let slashed = words.iter().filter(|word| word.contains('/')).count();
+    let slashed = words.iter().filter(|word| holds(word, "/")).count();
     let mut named = Vec::new();
     if slashed > 0 {
         if slashed < words.len() {
@@ -73,7 +73,7 @@ fn refuse<T>(message: &str) -> Result<T, Failure> {
 
 fn halves(word: &str) -> Result<(&str, &str), Failure> {
     match word.split_once('/') {
-        Some((_, name)) if name.contains('/') => {
+        Some((_, name)) if holds(name, "/") => {
             refuse("arguments in resource/name form may not have more than one slash")
         }
         Some((kind, "")) if !kind.is_empty() => refuse(

@@ -17,7 +17,9 @@ pub(crate) fn mask(object: &mut Value) -> bool {
             masked = true;
         }
     }
-    if let Some(value) = object.pointer_mut("/metadata/annotations").and_then(|it| it.get_mut(LAST_APPLIED)) {
+    if let Some(value) =
+        object.pointer_mut("/metadata/annotations").and_then(|it| it.get_mut(LAST_APPLIED))
+    {
         *value = MASK.into();
         masked = true;
     }

@@ -3,10 +3,10 @@
 //!
 //! Decides nothing about what is written.
 
-use crate::members::{holds, in_a_row};
 use crate::arguments::{Call, DryRun};
 use crate::command::Needs;
 use crate::kinds::{self, Type};
+use crate::members::{holds, in_a_row};
 use crate::resource::{self, Wanted};
 use crate::wording;
 use bowline_sdk::kubernetes::{self, Cluster, Query, WriteOptions, everything};

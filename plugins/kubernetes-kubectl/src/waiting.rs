@@ -3,8 +3,8 @@
 //!
 //! One deadline stands over everything. Stopping to wait changes nothing in the cluster.
 
-use crate::members::in_a_row;
 use crate::arguments::Call;
+use crate::members::in_a_row;
 use crate::rollout::pods;
 use crate::rollout::status::{Progress, progress};
 use crate::session::{Session, Target};
@@ -69,7 +69,10 @@ pub fn until(
             Err(Ended::Judged(failure)) => return Err(failure),
             Err(Ended::Watch(error)) if is_forbidden(&error) => {
                 if !told {
-                    log::warn!("watching is not allowed, so looking again and again: {}", error.message);
+                    log::warn!(
+                        "watching is not allowed, so looking again and again: {}",
+                        error.message
+                    );
                     told = true;
                 }
                 pause(ctx, deadline, LOOK_AGAIN);
@@ -208,7 +211,8 @@ fn refuse_endless(
         );
         return Err(Failure::permanent("conflict.paused", text));
     }
-    let ordered = target.kind.name == "StatefulSet" && seen["spec"]["podManagementPolicy"] != "Parallel";
+    let ordered =
+        target.kind.name == "StatefulSet" && seen["spec"]["podManagementPolicy"] != "Parallel";
     let observed = seen["status"]["observedGeneration"] == seen["metadata"]["generation"];
     if !ordered || !observed || looked.replace(true) {
         return Ok(());
@@ -253,9 +257,9 @@ fn describe(session: &Session<'_>, target: &Target, object: &Value) -> Vec<Strin
     if target.kind.name == "Deployment" {
         let sets = owned_list(session, "replicasets", object);
         // The one with the Deployment's template is the last.
-        let newest = history::owned(object, &sets).pop().filter(|set| {
-            template::same(&set["spec"]["template"], &object["spec"]["template"])
-        });
+        let newest = history::owned(object, &sets)
+            .pop()
+            .filter(|set| template::same(&set["spec"]["template"], &object["spec"]["template"]));
         let refused = newest.and_then(pods::refused).filter(|_| reasons.is_empty());
         reasons.extend(refused);
         owner = newest.and_then(|set| set["metadata"]["uid"].as_str()).map(str::to_owned);

@@ -8,7 +8,9 @@ use serde_json::Value;
 
 /// A failure's message as kubectl would print it on its error output.
 pub(crate) fn as_printed(message: &str) -> String {
-    if message.starts_with("Error from server") || message.starts_with("The ") && !message.starts_with("The -") {
+    if message.starts_with("Error from server")
+        || message.starts_with("The ") && !message.starts_with("The -")
+    {
         message.to_owned()
     } else {
         format!("error: {message}")

@@ -23,7 +23,9 @@ const WORDS_MAX: usize = 64;
 /// The words of `command` and `args`, in order.
 pub(crate) fn words(command: &Value, args: &Value) -> Result<Vec<Word>, Failure> {
     let Some(command) = command.as_str() else {
-        return Err(Failure::config("`command` is missing; give a text, for example `rollout undo`"));
+        return Err(Failure::config(
+            "`command` is missing; give a text, for example `rollout undo`",
+        ));
     };
     let mut words = split("command", command)?;
     match args {
@@ -135,6 +137,9 @@ mod tests {
         let words = words(&"rollout undo".into(), &list).expect("words");
         let texts: Vec<(&str, bool)> =
             words.iter().map(|word| (word.text.as_str(), word.literal)).collect();
-        assert_eq!(texts, [("rollout", false), ("undo", false), ("a 'b", true), ("2", true), ("true", true)]);
+        assert_eq!(
+            texts,
+            [("rollout", false), ("undo", false), ("a 'b", true), ("2", true), ("true", true)]
+        );
     }
 }

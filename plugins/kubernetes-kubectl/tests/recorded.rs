@@ -88,9 +88,8 @@ fn documents(file: &str, text: Option<&str>) -> Value {
     let mut found = Vec::new();
     for (place, document) in text.unwrap_or("[").split("\n---\n").enumerate() {
         match serde_saphyr::from_str::<Value>(document) {
-            Ok(object) => found.push(
-                json!({"source": file, "document": place + 1, "line": 1, "object": object}),
-            ),
+            Ok(object) => found
+                .push(json!({"source": file, "document": place + 1, "line": 1, "object": object})),
             Err(_) => return file.into(),
         }
     }

@@ -165,7 +165,8 @@ fn smaller(component: &[u8], program: &Path, path: &Path) -> Result<Vec<u8>, Pac
     fs::write(&before, largest.content).map_err(io)?;
     let output = Command::new(program)
         .args(FEATURES)
-        .args(["-Oz", "--strip-debug", "--strip-producers"])
+        // A guest's memory is its own and starts empty.
+        .args(["-Oz", "--zero-filled-memory", "-Oz", "--strip-debug", "--strip-producers"])
         .arg(&before)
         .arg("-o")
         .arg(&after)

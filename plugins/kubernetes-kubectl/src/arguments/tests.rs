@@ -1,7 +1,6 @@
 //! What is read out of inputs, and what is refused.
 
 use super::*;
-use bowline_sdk::testing::Host;
 use serde_json::{Value, json};
 
 /// The call as text.
@@ -10,7 +9,7 @@ fn call(spec: Value) -> Result<String, Failure> {
     for (key, value) in spec.as_object().expect("an object") {
         inputs[key] = value.clone();
     }
-    read(&Host::new().context(), &Inputs(inputs)).map(|call| call.to_string())
+    read(&Inputs(inputs)).map(|call| call.to_string())
 }
 
 #[test]
@@ -124,27 +123,72 @@ fn flags_that_lead_elsewhere_are_refused_in_every_form() {
 #[test]
 fn wrong_inputs_say_what_would_be_right() {
     let cases = [
-        (json!({"command": ""}), "`command` names no kubectl command; this step can: `rollout undo`"),
+        (
+            json!({"command": ""}),
+            "`command` names no kubectl command; this step can: `rollout undo`",
+        ),
         (json!({"command": null}), "`command` is missing"),
         (json!({"command": "rollout"}), "`kubectl rollout` alone is no command"),
-        (json!({"command": "rollout", "args": "view deployment/web"}), "unknown command \"rollout view\""),
+        (
+            json!({"command": "rollout", "args": "view deployment/web"}),
+            "unknown command \"rollout view\"",
+        ),
         (json!({"command": "kubectl rollout undo"}), "unknown command \"kubectl\""),
-        (json!({"command": "rollout undo", "args": "deployment/web", "file": "x"}), "`file` belongs to `apply` and `delete`, not to `rollout undo`"),
+        (
+            json!({"command": "rollout undo", "args": "deployment/web", "file": "x"}),
+            "`file` belongs to `apply` and `delete`, not to `rollout undo`",
+        ),
         (json!({"command": "apply", "file": "x", "git": {"name": "a"}}), "`git` is not supported"),
-        (json!({"command": "apply", "args": ["-f", "x.yaml"]}), "set `file` to a file in the workflow's folder"),
-        (json!({"command": "rollout undo", "args": ["--to-rev=1", "deployment/web"]}), "unknown flag: --to-rev; this step knows `--to-revision`, `--dry-run`"),
-        (json!({"command": "rollout undo", "args": ["deployment/web", "-o", "json"]}), "unknown shorthand flag: -o"),
-        (json!({"command": "rollout undo", "args": ["deployment/web", "--to-revision"]}), "flag needs an argument: --to-revision"),
-        (json!({"command": "rollout undo", "args": ["d/w", "--to-revision=1", "--to-revision=2"]}), "given twice"),
-        (json!({"command": "rollout undo", "args": "--to-revision=1 d/w", "to_revision": 2}), "both given"),
-        (json!({"command": "rollout undo", "args": "d/w", "replicas": 2}), "`replicas` is nothing that `rollout undo` knows"),
-        (json!({"command": "rollout undo", "args": "d/w", "to_revision": 1.5}), "`to_revision` is no whole number"),
-        (json!({"command": "rollout undo", "args": "d/w", "to_revision": [1]}), "`to_revision` is no text, number or truth value"),
-        (json!({"command": "rollout undo", "args": "d/w", "too_much": 1}), "`too_much` is no input of this step"),
+        (
+            json!({"command": "apply", "args": ["-f", "x.yaml"]}),
+            "set `file` to a file in the workflow's folder",
+        ),
+        (
+            json!({"command": "rollout undo", "args": ["--to-rev=1", "deployment/web"]}),
+            "unknown flag: --to-rev; this step knows `--to-revision`, `--dry-run`",
+        ),
+        (
+            json!({"command": "rollout undo", "args": ["deployment/web", "-o", "json"]}),
+            "unknown shorthand flag: -o",
+        ),
+        (
+            json!({"command": "rollout undo", "args": ["deployment/web", "--to-revision"]}),
+            "flag needs an argument: --to-revision",
+        ),
+        (
+            json!({"command": "rollout undo", "args": ["d/w", "--to-revision=1", "--to-revision=2"]}),
+            "given twice",
+        ),
+        (
+            json!({"command": "rollout undo", "args": "--to-revision=1 d/w", "to_revision": 2}),
+            "both given",
+        ),
+        (
+            json!({"command": "rollout undo", "args": "d/w", "replicas": 2}),
+            "`replicas` is nothing that `rollout undo` knows",
+        ),
+        (
+            json!({"command": "rollout undo", "args": "d/w", "to_revision": 1.5}),
+            "`to_revision` is no whole number",
+        ),
+        (
+            json!({"command": "rollout undo", "args": "d/w", "to_revision": [1]}),
+            "`to_revision` is no text, number or truth value",
+        ),
+        (
+            json!({"command": "rollout undo", "args": "d/w", "too_much": 1}),
+            "`too_much` is no input of this step",
+        ),
         (json!({"command": "rollout undo", "args": {"a": 1}}), "give a text, or a list"),
         (json!({"command": "rollout undo", "args": "d/w", "namespace": ""}), "`namespace`"),
-        (json!({"command": "rollout undo", "args": "d/w", "namespace": 7}), "`namespace` is no text"),
-        (json!({"command": "rollout undo", "args": "d/w", "connection": null}), "no connection is given"),
+        (
+            json!({"command": "rollout undo", "args": "d/w", "namespace": 7}),
+            "`namespace` is no text",
+        ),
+        (
+            json!({"command": "rollout undo", "args": "d/w", "connection": null}),
+            "no connection is given",
+        ),
     ];
     for (spec, expected) in cases {
         let failure = call(spec.clone()).expect_err(expected);
@@ -171,7 +215,8 @@ fn what_this_step_does_not_do_is_refused_by_name_with_the_reason() {
         ("apply view-last-applied", "`kubectl apply view-last-applied` is refused"),
     ];
     for (command, expected) in cases {
-        let failure = call(json!({"command": command, "args": ["deployment/web"]})).expect_err(command);
+        let failure =
+            call(json!({"command": command, "args": ["deployment/web"]})).expect_err(command);
         assert!(failure.message().contains(expected), "{command}: {failure}");
         assert_eq!(failure.code(), "config");
     }
@@ -194,13 +239,20 @@ fn flags_are_read_by_their_kind() {
     let inputs = Inputs(json!({"command": "rollout undo", "args": "d/w", "to_revision": "two",
         "wait": "maybe", "timeout": "soon", "dry_run": "perhaps",
         "connection": {"connection": {"type": "kubernetes", "name": "k"}}}));
-    let host = Host::new();
-    let call = read(&host.context(), &inputs).expect("a call");
+    let call = read(&inputs).expect("a call");
     let text = |failure: Failure| failure.message().to_owned();
     let number = call.number("to-revision").map_err(text);
-    assert_eq!(number, Err("invalid argument \"two\" for \"--to-revision\" flag; give a whole number".into()));
-    assert!(call.truth("wait", false).map_err(text).is_err_and(|it| it.contains("`true` or `false`")));
+    assert_eq!(
+        number,
+        Err("invalid argument \"two\" for \"--to-revision\" flag; give a whole number".into())
+    );
+    assert!(
+        call.truth("wait", false).map_err(text).is_err_and(|it| it.contains("`true` or `false`"))
+    );
     assert!(call.timeout().map_err(text).is_err_and(|it| it.contains("a duration")));
     let dry_run = call.dry_run().map_err(text);
-    assert_eq!(dry_run, Err("Invalid dry-run value (perhaps). Must be \"none\", \"server\", or \"client\".".into()));
+    assert_eq!(
+        dry_run,
+        Err("Invalid dry-run value (perhaps). Must be \"none\", \"server\", or \"client\".".into())
+    );
 }

@@ -122,7 +122,8 @@ fn placed(call: &Call<'_>, kind: &Type, document: &Document) -> Result<Value, Fa
             document.place()
         )));
     }
-    let written = ["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "namespace"];
+    let written =
+        ["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "namespace"];
     object["metadata"] = without(&object["metadata"], &written);
     if let Some(metadata) = object["metadata"].as_object_mut().filter(|_| kind.namespaced) {
         put(metadata, "namespace", call.namespace);
@@ -135,7 +136,9 @@ fn one(session: &Session<'_>, target: &Target, object: &Value) -> Result<Done, F
     let before = session.peek(target)?;
     let suffix = session.dry_run.suffix();
     let line = |word: &str| format!("{} {word}{suffix}", target.label());
-    if let Some(before) = before.as_ref().filter(|it| !it["metadata"]["deletionTimestamp"].is_null()) {
+    if let Some(before) =
+        before.as_ref().filter(|it| !it["metadata"]["deletionTimestamp"].is_null())
+    {
         let name = before["metadata"]["name"].as_str().unwrap_or_default();
         log::warn!(
             "Warning: Detected changes to resource {name} which is currently being deleted."
@@ -188,7 +191,8 @@ fn has(object: &Value, wanted: &Value) -> bool {
             .iter()
             .all(|(name, wanted)| object.get(name).is_some_and(|value| has(value, wanted))),
         (Value::Array(items), Value::Array(wanted)) => {
-            items.len() == wanted.len() && items.iter().zip(wanted).all(|(it, wanted)| has(it, wanted))
+            items.len() == wanted.len()
+                && items.iter().zip(wanted).all(|(it, wanted)| has(it, wanted))
         }
         (value, wanted) => value == wanted,
     }
@@ -213,7 +217,8 @@ fn refused(session: &Session<'_>, target: &Target, error: ConnectError) -> Failu
         return Failure::from(error).with_message(message);
     }
     if error.status == Some(415) {
-        let text = format!("Server-side apply not available on the server: ({})", wording::said(&error));
+        let text =
+            format!("Server-side apply not available on the server: ({})", wording::said(&error));
         return Failure::from(error).with_message(text);
     }
     if error.status == Some(404) {

@@ -1,9 +1,9 @@
 //! `delete`: removes the object that was looked at, and no other of its name.
 
-use crate::members::{items, joined, put, text};
 use super::{Command, Needs, Run, each};
 use crate::arguments::{Call, DryRun};
 use crate::change::{is_conflict, made_anew};
+use crate::members::{items, joined, put, text};
 use crate::outcome::Done;
 use crate::session::{Session, Target};
 use crate::waiting::{self, Deadline};
@@ -15,8 +15,18 @@ use serde_json::{Map, Value};
 pub const COMMAND: Command = Command {
     words: &["delete"],
     flags: &[
-        "ignore-not-found", "wait", "timeout", "dry-run", "grace-period", "force", "now",
-        "cascade", "selector", "field-selector", "all", "allow-empty",
+        "ignore-not-found",
+        "wait",
+        "timeout",
+        "dry-run",
+        "grace-period",
+        "force",
+        "now",
+        "cascade",
+        "selector",
+        "field-selector",
+        "all",
+        "allow-empty",
     ],
     reads_documents: true,
     needs: Needs { watches: true, ..Needs::only(&["get", "delete"]) },
@@ -91,7 +101,8 @@ fn one(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
     let word = if force { "force deleted" } else { "deleted" };
     let suffix = session.dry_run.suffix();
     let message = format!("{label} \"{}\" {word}{place}{suffix}", target.name);
-    let tolerant = call.truth("ignore-not-found", call.truth("all", false)? || call.flag("selector").is_some())?;
+    let tolerant = call
+        .truth("ignore-not-found", call.truth("all", false)? || call.flag("selector").is_some())?;
     let seen = match tolerant || session.ctx.attempt() > 1 {
         true => session.peek(target)?,
         false => Some(session.get(target)?),
@@ -141,7 +152,9 @@ fn send(session: &Session<'_>, target: &Target, seen: &Value) -> Result<(), Fail
                 }
                 return Err(made_anew(target));
             }
-            Ok(Some(now)) if doubtful && !now["metadata"]["deletionTimestamp"].is_null() => return Ok(()),
+            Ok(Some(now)) if doubtful && !now["metadata"]["deletionTimestamp"].is_null() => {
+                return Ok(());
+            }
             Ok(_) if (doubtful || is_conflict(&error)) && writes < WRITES_MAX => (),
             Err(blind) if error.in_doubt => {
                 let text = format!(
@@ -172,7 +185,9 @@ fn gone(session: &Session<'_>, target: &Target, seen: &Value) -> Result<(), Fail
             let failure = waiting::timed_out();
             let message = match names.is_empty() {
                 true => format!("{failure}: {} is still there", target.label()),
-                false => format!("{failure}: {} waits for its finalizers {}", target.label(), names),
+                false => {
+                    format!("{failure}: {} waits for its finalizers {}", target.label(), names)
+                }
             };
             Err(failure.with_message(message))
         }

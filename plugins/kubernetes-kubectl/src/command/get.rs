@@ -2,11 +2,11 @@
 //!
 //! The values of Secrets leave this file masked, in every form.
 
-use crate::members::{put, without};
 use super::{Command, Needs, Run};
 use crate::Outputs;
 use crate::arguments::json_text;
 use crate::kinds::Type;
+use crate::members::{put, without};
 use crate::outcome::say;
 use crate::print::{document, jsonpath, table};
 use crate::resource::{self, Wanted};
@@ -20,7 +20,15 @@ use serde_json::{Map, Value};
 /// This command.
 pub const COMMAND: Command = Command {
     words: &["get"],
-    flags: &["output", "selector", "field-selector", "ignore-not-found", "no-headers", "all", "allow-empty"],
+    flags: &[
+        "output",
+        "selector",
+        "field-selector",
+        "ignore-not-found",
+        "no-headers",
+        "all",
+        "allow-empty",
+    ],
     reads_documents: false,
     needs: Needs::only(&["get"]),
     run: Run::Whole(get),
@@ -57,7 +65,8 @@ fn form(output: Option<&str>) -> Result<Form<'_>, Failure> {
         Some("yaml") => Form::Yaml,
         Some(other) => match other.strip_prefix("jsonpath=") {
             Some(path) => {
-                let path = path.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')).unwrap_or(path);
+                let path =
+                    path.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')).unwrap_or(path);
                 jsonpath::text(path, &Value::Null).map_err(path_refused)?;
                 Form::Path(path)
             }
@@ -160,7 +169,8 @@ fn read_table(
     name: Option<&str>,
     query: &Query,
 ) -> Result<Value, Failure> {
-    let table = retry::read(session.ctx, || session.cluster.table(&kind.api, namespace, name, query));
+    let table =
+        retry::read(session.ctx, || session.cluster.table(&kind.api, namespace, name, query));
     table.map_err(|error: ConnectError| wording::first_look(error, &session.remedy))
 }
 

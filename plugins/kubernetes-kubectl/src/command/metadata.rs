@@ -1,9 +1,9 @@
 //! `annotate` and `label`: sets and removes entries of an object's metadata.
 
-use crate::members::{nest, put};
 use super::{Command, Needs, Run, objects_and_changes};
 use crate::arguments::{Call, DryRun};
 use crate::change::{Change, Plan, change};
+use crate::members::{nest, put};
 use crate::outcome::Done;
 use crate::session::{Session, Target};
 use bowline_sdk::kubernetes::PatchKind;
@@ -11,8 +11,15 @@ use bowline_sdk::{Failure, log, shown};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 
-const FLAGS: &[&str] =
-    &["overwrite", "resource-version", "dry-run", "selector", "field-selector", "all", "allow-empty"];
+const FLAGS: &[&str] = &[
+    "overwrite",
+    "resource-version",
+    "dry-run",
+    "selector",
+    "field-selector",
+    "all",
+    "allow-empty",
+];
 
 /// `annotate`.
 pub const ANNOTATE: Command = Command {
@@ -105,7 +112,7 @@ fn is_name(text: &str) -> bool {
     text.len() <= LABEL_MAX
         && edge(text.chars().next())
         && edge(text.chars().next_back())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
 /// What the first look showed is to be done.
@@ -200,8 +207,18 @@ mod tests {
     #[test]
     fn keys_and_values_are_checked() {
         let long = "a".repeat(64);
-        let keys = [("team", true), ("example.com/team", true), ("a_b.c", true), ("", false),
-            ("-a", false), ("a b", false), ("A.com/x", false), ("a/b/c", false), ("/x", false), (&long, false)];
+        let keys = [
+            ("team", true),
+            ("example.com/team", true),
+            ("a_b.c", true),
+            ("", false),
+            ("-a", false),
+            ("a b", false),
+            ("A.com/x", false),
+            ("a/b/c", false),
+            ("/x", false),
+            (&long, false),
+        ];
         for (key, fits) in keys {
             assert_eq!(check_key(key, &LABELS).is_ok(), fits, "{key}");
         }

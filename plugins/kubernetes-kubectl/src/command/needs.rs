@@ -1,8 +1,8 @@
 //! What a command needs of the cluster: the rules to which its handle is weakened, and the words
 //! for an account that lacks them.
 
-use crate::members::in_a_row;
 use crate::arguments::Call;
+use crate::members::in_a_row;
 use crate::session::Target;
 
 /// The most targets that are named one by one.

@@ -1,8 +1,8 @@
 //! `rollout history`: the revisions of an object, or one of them in full.
 
-use crate::members::put;
 use super::rollout_undo::list;
 use super::{Command, Needs, Run, only_objects, rollout_status};
+use crate::members::put;
 use crate::outcome::Done;
 use crate::print::{table, template};
 use crate::session::{Session, Target};

@@ -1,9 +1,9 @@
 //! `rollout pause` and `rollout resume` of a Deployment.
 
-use crate::members::nest;
 use super::{Command, Needs, Run, only_objects};
 use crate::arguments::DryRun;
 use crate::change::{Change, Plan, change};
+use crate::members::nest;
 use crate::outcome::Done;
 use crate::session::{Session, Target};
 use bowline_sdk::kubernetes::PatchKind;

@@ -67,7 +67,8 @@ fn restart(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
     if session.dry_run == DryRun::Client {
         return Ok(Done::new(false, message));
     }
-    let how = Change { doing: "failed to patch", subresource: None, same_version: true, once: false };
+    let how =
+        Change { doing: "failed to patch", subresource: None, same_version: true, once: false };
     let after = change(session, target, &how, seen, &plan)?;
     let changed = (after.changed || done_before) && session.dry_run == DryRun::None;
     Ok(Done::new(changed, message).at(&after.object))

@@ -207,7 +207,9 @@ pub(crate) fn list(
     })?;
     let query = kubernetes::Query { label_selector: selector, ..everything() };
     let (resource, doing) = match kind {
-        "Deployment" => ("replicasets", format!("failed to retrieve replica sets from deployment {name}")),
+        "Deployment" => {
+            ("replicasets", format!("failed to retrieve replica sets from deployment {name}"))
+        }
         _ => ("controllerrevisions", format!("unable to find history controlled by {kind} {name}")),
     };
     let Some(listed) = kinds::find_known(resource) else { return Ok(Vec::new()) };

@@ -1,9 +1,9 @@
 //! `scale`: sets how many replicas are wanted, through the subresource that is made for it.
 
-use crate::members::nest;
 use super::{Command, Needs, Run, only_objects};
 use crate::arguments::{Call, DryRun};
 use crate::change::{Change, Plan, change};
+use crate::members::nest;
 use crate::outcome::Done;
 use crate::session::{Session, Target};
 use crate::waiting::{self, Deadline};
@@ -16,8 +16,15 @@ use std::cell::Cell;
 pub const COMMAND: Command = Command {
     words: &["scale"],
     flags: &[
-        "replicas", "current-replicas", "resource-version", "dry-run", "wait", "timeout",
-        "selector", "all", "allow-empty",
+        "replicas",
+        "current-replicas",
+        "resource-version",
+        "dry-run",
+        "wait",
+        "timeout",
+        "selector",
+        "all",
+        "allow-empty",
     ],
     reads_documents: false,
     needs: Needs { subresource: "scale", ..Needs::only(&["get"]) },
@@ -66,7 +73,9 @@ fn scale(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
         let now = seen["spec"]["replicas"].as_i64();
         if let Some(expected) = current.filter(|expected| now != Some(*expected)) {
             if again && now == Some(wanted) {
-                log::info!("it has {wanted} replicas already; an earlier attempt may have done that");
+                log::info!(
+                    "it has {wanted} replicas already; an earlier attempt may have done that"
+                );
                 return Ok(Plan::Nothing);
             }
             let now = now.unwrap_or_default();
@@ -94,12 +103,8 @@ fn scale(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
         plan(&seen)?;
         return Ok(Done::new(false, message).with("replicas", wanted));
     }
-    let how = Change {
-        doing: "",
-        subresource: Some("scale"),
-        same_version: conditional,
-        once: false,
-    };
+    let how =
+        Change { doing: "", subresource: Some("scale"), same_version: conditional, once: false };
     let after = change(session, target, &how, seen, &plan)?;
     let changed = after.changed && session.dry_run == DryRun::None;
     if call.waits()? || call.timeout()?.is_some() && session.dry_run == DryRun::None {
@@ -116,7 +121,8 @@ fn wait(session: &Session<'_>, target: &Target, wanted: i64) -> Result<(), Failu
         let gone = || Failure::permanent("not-found", "object has been deleted");
         let seen = seen.ok_or_else(gone)?;
         let status = |name: &str| seen["status"][name].as_i64().unwrap_or_default();
-        let unseen = seen["metadata"]["generation"].as_i64() > seen["status"]["observedGeneration"].as_i64();
+        let unseen =
+            seen["metadata"]["generation"].as_i64() > seen["status"]["observedGeneration"].as_i64();
         let there = status("replicas") == wanted && !unseen;
         Ok(there.then(String::new))
     };

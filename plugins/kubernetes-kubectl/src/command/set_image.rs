@@ -1,9 +1,9 @@
 //! `set image`: gives containers of a pod template other images.
 
-use crate::members::{items, nest, put};
 use super::{Command, Needs, Run, objects_and_changes};
 use crate::arguments::{Call, DryRun};
 use crate::change::{Change, Plan, change};
+use crate::members::{items, nest, put};
 use crate::outcome::Done;
 use crate::session::{Session, Target};
 use crate::undo::template;
@@ -28,7 +28,11 @@ fn check(call: &Call<'_>) -> Result<Vec<String>, Failure> {
     for change in changes {
         let (container, image) = pair(change);
         let odd = |c: char| c.is_ascii_whitespace() || c.is_ascii_control();
-        if container.is_empty() || image.is_empty() || image.len() > IMAGE_MAX || image.contains(odd) {
+        if container.is_empty()
+            || image.is_empty()
+            || image.len() > IMAGE_MAX
+            || image.contains(odd)
+        {
             return Err(Failure::config(format!(
                 "`{}` is no image change; write CONTAINER=IMAGE, as `web=nginx:1.24`",
                 shown(change)
@@ -50,7 +54,11 @@ fn path(kind: &str) -> Option<&'static [&'static str]> {
     Some(match kind {
         "Pod" => &["spec"],
         "CronJob" => &["spec", "jobTemplate", "spec", "template", "spec"],
-        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController"
+        "Deployment"
+        | "StatefulSet"
+        | "DaemonSet"
+        | "ReplicaSet"
+        | "ReplicationController"
         | "Job" => &["spec", "template", "spec"],
         _ => return None,
     })

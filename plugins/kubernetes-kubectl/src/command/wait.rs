@@ -86,7 +86,10 @@ fn wait(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
             return match until {
                 Until::Gone => Ok(Some(format!("{label} deleted"))),
                 Until::There => Ok(None),
-                _ => Err(Failure::permanent("not-found", format!("{label}: object has been deleted"))),
+                _ => Err(Failure::permanent(
+                    "not-found",
+                    format!("{label}: object has been deleted"),
+                )),
             };
         };
         if uid.borrow().is_null() {
@@ -104,7 +107,9 @@ fn wait(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
                 })
             }
         };
-        Ok(holds.then(|| if matches!(until, Until::Gone) { format!("{label} deleted") } else { met.clone() }))
+        Ok(holds.then(|| {
+            if matches!(until, Until::Gone) { format!("{label} deleted") } else { met.clone() }
+        }))
     };
     match waiting::until(session, target, deadline, &mut judge)? {
         Some(message) => Ok(Done::new(false, message).with("done", true)),
@@ -123,7 +128,8 @@ fn has_condition(object: &Value, name: &str, status: &str) -> bool {
         (Some(observed), Some(generation)) => observed >= generation,
         _ => true,
     };
-    let same = |value: &Value, text: &str| value.as_str().is_some_and(|it| it.eq_ignore_ascii_case(text));
+    let same =
+        |value: &Value, text: &str| value.as_str().is_some_and(|it| it.eq_ignore_ascii_case(text));
     of_now(&object["status"]["observedGeneration"])
         && object["status"]["conditions"].as_array().into_iter().flatten().any(|condition| {
             same(&condition["type"], name)

@@ -5,9 +5,43 @@
 #![allow(dead_code, reason = "only the schemas of these types are used")]
 
 use bowline_sdk::Connection;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+
+/// The same schema in fewer bytes: a choice of plain types is a list of their names, and how wide
+/// a number is says nothing to people.
+pub(super) fn compact(schema: Schema) -> Schema {
+    let mut value = schema.to_value();
+    shorten(&mut value);
+    Schema::try_from(value.clone()).unwrap_or_else(|_| Schema::from(value == true))
+}
+
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        Value::Object(members) => {
+            members.values_mut().for_each(shorten);
+            if matches!(members.get("format").and_then(Value::as_str), Some("int64" | "uint64")) {
+                members.remove("format");
+            }
+            let mut names = Vec::new();
+            for choice in members.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
+                let one = choice.as_object().filter(|choice| choice.len() == 1);
+                match one.and_then(|choice| choice.get("type")) {
+                    Some(Value::String(name)) => names.push(name.as_str().into()),
+                    Some(Value::Array(inner)) => names.extend(inner.iter().cloned()),
+                    _ => return,
+                }
+            }
+            if !names.is_empty() {
+                members.remove("anyOf");
+                members.insert("type".to_owned(), names.into());
+            }
+        }
+        _ => (),
+    }
+}
 
 /// The spec of the step.
 #[derive(JsonSchema)]
@@ -112,14 +146,14 @@ enum Word {
 }
 
 #[derive(JsonSchema)]
-#[schemars(untagged)]
+#[schemars(untagged, inline)]
 enum Count {
     Number(i64),
     Text(String),
 }
 
 #[derive(JsonSchema)]
-#[schemars(untagged)]
+#[schemars(untagged, inline)]
 enum TextOrTruth {
     Text(String),
     Truth(bool),

@@ -94,7 +94,7 @@ fn follow(value: &Value, depth: usize, out: &mut String) {
 
 /// A text without quotes where no reader of YAML takes it for something else.
 fn plain(text: &str) -> String {
-    let letters = |c: char| c.is_ascii_alphanumeric() || "-_./ ()+,=<>@".contains(c);
+    let letters = |c: char| c.is_ascii_alphanumeric() || "-_./ ()+,=<>@".chars().any(|it| it == c);
     let first = |c: char| c.is_ascii_alphabetic() || c == '/' || c == '_' || c == '.';
     let special = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "~"];
     let safe = text.starts_with(first)

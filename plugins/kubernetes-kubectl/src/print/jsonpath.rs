@@ -45,7 +45,8 @@ fn fill(
         if inner == "end" {
             return if depth > 0 { Ok(()) } else { Err("`{end}` without `{range}`".to_owned()) };
         }
-        if let Some(path) = inner.strip_prefix("range").filter(|it| it.starts_with([' ', '.', '['])) {
+        if let Some(path) = inner.strip_prefix("range").filter(|it| it.starts_with([' ', '.', '[']))
+        {
             if depth > 8 {
                 return Err("`{range}` is nested too deeply".to_owned());
             }
@@ -148,7 +149,11 @@ fn follow<'a>(path: &str, root: &'a Value, here: &'a Value) -> Result<Vec<&'a Va
                     end = place;
                     break;
                 }
-                letter if letter.is_ascii_alphanumeric() || "-_/*".contains(letter) => name.push(letter),
+                letter
+                    if letter.is_ascii_alphanumeric() || "-_/*".chars().any(|it| it == letter) =>
+                {
+                    name.push(letter)
+                }
                 _ => return refused("only names, indices and `*` are understood"),
             }
         }
@@ -213,7 +218,10 @@ mod tests {
             ("{range .missing[*]}{.x}{end}done", "done"),
             ("{$.metadata.name}", "web"),
             ("{@.metadata.name}", "web"),
-            ("{range .spec.containers[*]}{$.metadata.name}{.image}{range .ports[*]}{@}{end};{end}", "weba12;webb;"),
+            (
+                "{range .spec.containers[*]}{$.metadata.name}{.image}{range .ports[*]}{@}{end};{end}",
+                "weba12;webb;",
+            ),
             ("{'}'}", "}"),
             ("", ""),
         ];

@@ -1,7 +1,7 @@
 //! The server's printed table as text: columns padded, headers in capitals.
 
-use crate::members::items;
 use crate::arguments::json_text;
+use crate::members::items;
 use serde_json::Value;
 
 /// The rows of one or several pages, under one header. `wide` shows all columns. None when there

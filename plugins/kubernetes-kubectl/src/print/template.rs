@@ -18,7 +18,9 @@ pub fn describe(template: &Value) -> String {
     if let Some(account) = spec["serviceAccountName"].as_str() {
         out.push_str(&format!("  Service Account:\t{account}\n"));
     }
-    for (title, list) in [("  Init Containers:\n", "initContainers"), ("  Containers:\n", "containers")] {
+    for (title, list) in
+        [("  Init Containers:\n", "initContainers"), ("  Containers:\n", "containers")]
+    {
         for (place, container) in items(&spec[list]).iter().enumerate() {
             if place == 0 {
                 out.push_str(title);
@@ -42,7 +44,11 @@ fn describe_container(out: &mut String, container: &Value) {
         Value::Null => String::new(),
         other => json_text(other),
     };
-    out.push_str(&format!("   {}:\n    Image:\t{}\n", text(&container["name"]), text(&container["image"])));
+    out.push_str(&format!(
+        "   {}:\n    Image:\t{}\n",
+        text(&container["name"]),
+        text(&container["image"])
+    ));
     let ports = |name: &str| {
         let mut all = items(&container["ports"]).iter().map(|port| {
             let protocol = port["protocol"].as_str().unwrap_or("TCP");
@@ -110,7 +116,9 @@ mod tests {
                     "volumeMounts": [{"name": "v", "mountPath": "/v"}]}],
                 "volumes": [{"name": "v"}], "nodeSelector": {"disk": "ssd"}}});
         let none = "    Port:\t<none>\n    Host Port:\t<none>\n";
-        let expected = format!("Pod Template:\n  Labels:\tapp=web\n\ttier=fe\n  Annotations:\ta: b\n  Init Containers:\n   i:\n    Image:\tbusybox\n{none}    Environment:\t<none>\n    Mounts:\t<none>\n  Containers:\n   web:\n    Image:\tnginx:1\n    Port:\t80/TCP\n    Host Port:\t0/TCP\n    Environment:\n      A:\tb\n      S:\t<set from {{\"secretKeyRef\":{{\"name\":\"s\"}}}}>\n    Mounts:\n      /v from v\n  Volumes:\n   v\n  Node-Selectors:\tdisk=ssd\n  Tolerations:\t<none>\n");
+        let expected = format!(
+            "Pod Template:\n  Labels:\tapp=web\n\ttier=fe\n  Annotations:\ta: b\n  Init Containers:\n   i:\n    Image:\tbusybox\n{none}    Environment:\t<none>\n    Mounts:\t<none>\n  Containers:\n   web:\n    Image:\tnginx:1\n    Port:\t80/TCP\n    Host Port:\t0/TCP\n    Environment:\n      A:\tb\n      S:\t<set from {{\"secretKeyRef\":{{\"name\":\"s\"}}}}>\n    Mounts:\n      /v from v\n  Volumes:\n   v\n  Node-Selectors:\tdisk=ssd\n  Tolerations:\t<none>\n"
+        );
         assert_eq!(describe(&template), expected);
     }
 }

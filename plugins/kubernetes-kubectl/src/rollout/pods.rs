@@ -33,7 +33,11 @@ pub fn refused(object: &Value) -> Option<String> {
 /// The first pod that is broken and has an older revision than `newest`: a StatefulSet that
 /// replaces one pod after the other waits for it for ever.
 #[must_use]
-pub fn stuck<'a>(pods: &'a [Value], owner: Option<&str>, newest: &str) -> Option<(&'a str, String)> {
+pub fn stuck<'a>(
+    pods: &'a [Value],
+    owner: Option<&str>,
+    newest: &str,
+) -> Option<(&'a str, String)> {
     let found = pods.iter().find(|pod| {
         let revision = pod["metadata"]["labels"]["controller-revision-hash"].as_str();
         controller(pod) == owner
@@ -79,7 +83,9 @@ fn reason(pod: &Value) -> Option<String> {
         return Some(broken);
     }
     let conditions = || pod["status"]["conditions"].as_array().into_iter().flatten();
-    if let Some(found) = conditions().find(|it| it["type"] == "PodScheduled" && it["status"] == "False") {
+    if let Some(found) =
+        conditions().find(|it| it["type"] == "PodScheduled" && it["status"] == "False")
+    {
         let message = cut(found["message"].as_str().unwrap_or_default());
         return Some(format!("unschedulable: {message}"));
     }
@@ -117,30 +123,51 @@ mod tests {
     fn k42_each_reason_is_named() {
         let waiting = |reason: &str| json!({"waiting": {"reason": reason, "message": "back-off"}});
         let cases = [
-            (container(waiting("ImagePullBackOff"), json!({})), "container c is waiting: ImagePullBackOff (back-off)"),
-            (container(waiting("CrashLoopBackOff"), json!({"terminated": {"exitCode": 3}})), "container c is waiting: CrashLoopBackOff (back-off), it ended with exit code 3"),
+            (
+                container(waiting("ImagePullBackOff"), json!({})),
+                "container c is waiting: ImagePullBackOff (back-off)",
+            ),
+            (
+                container(waiting("CrashLoopBackOff"), json!({"terminated": {"exitCode": 3}})),
+                "container c is waiting: CrashLoopBackOff (back-off), it ended with exit code 3",
+            ),
             (container(waiting("ContainerCreating"), json!({})), "container c is being started"),
-            (container(json!({"running": {}}), json!({})), "container c runs and is not ready; see its readiness probe"),
-            (container(json!({"terminated": {"exitCode": 1}}), json!({})), "container c ended with exit code 1"),
-            (json!({"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes"}]}), "unschedulable: 0/3 nodes"),
+            (
+                container(json!({"running": {}}), json!({})),
+                "container c runs and is not ready; see its readiness probe",
+            ),
+            (
+                container(json!({"terminated": {"exitCode": 1}}), json!({})),
+                "container c ended with exit code 1",
+            ),
+            (
+                json!({"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes"}]}),
+                "unschedulable: 0/3 nodes",
+            ),
         ];
         for (status, expected) in cases {
             let found = reasons(&[pod("p", status)], Some("u"));
             assert_eq!(found, [format!("pod p: {expected}")]);
         }
-        let fine = json!({"containerStatuses": [{"name": "c", "ready": true, "state": {"running": {}}}]});
+        let fine =
+            json!({"containerStatuses": [{"name": "c", "ready": true, "state": {"running": {}}}]});
         assert_eq!(reasons(&[pod("p", fine)], Some("u")), [""; 0]);
-        let many: Vec<Value> = (0..9).map(|_| pod("p", container(waiting("X"), json!({})))).collect();
+        let many: Vec<Value> =
+            (0..9).map(|_| pod("p", container(waiting("X"), json!({})))).collect();
         assert_eq!(reasons(&many, Some("u")).len(), TOLD_MAX);
         assert!(reasons(&many, Some("other")).is_empty() && reasons(&many, None).is_empty());
         let quota = json!({"status": {"conditions": [{"type": "ReplicaFailure", "status": "True",
             "reason": "FailedCreate", "message": "exceeded quota"}]}});
-        assert_eq!(refused(&quota).as_deref(), Some("no pod can be made: FailedCreate (exceeded quota)"));
+        assert_eq!(
+            refused(&quota).as_deref(),
+            Some("no pod can be made: FailedCreate (exceeded quota)")
+        );
     }
 
     #[test]
     fn k26_the_pod_that_holds_everything_up_is_named() {
-        let broken = pod("db-2", container(json!({"waiting": {"reason": "ErrImagePull"}}), json!({})));
+        let broken =
+            pod("db-2", container(json!({"waiting": {"reason": "ErrImagePull"}}), json!({})));
         let pods = [pod("db-1", json!({})), broken];
         assert_eq!(stuck(&pods, Some("u"), "new").map(|it| it.0), Some("db-2"));
         assert_eq!(stuck(&pods, Some("u"), "old"), None);

@@ -22,7 +22,9 @@ pub fn progress(kind: &str, object: &Value, wanted: i64) -> Progress {
         "Deployment" => deployment(object, wanted),
         "StatefulSet" => stateful_set(object),
         "DaemonSet" => daemon_set(object),
-        _ => Progress::Failed("config", format!("no status viewer has been implemented for {kind}")),
+        _ => {
+            Progress::Failed("config", format!("no status viewer has been implemented for {kind}"))
+        }
     }
 }
 
@@ -44,8 +46,9 @@ fn deployment(object: &Value, wanted: i64) -> Progress {
     let status = |field| number(object, "status", field);
     let running = annotation(object, REVISION).unwrap_or("0");
     if wanted > 0 && running.parse() != Ok(wanted) {
-        let text =
-            format!("desired revision ({wanted}) is different from the running revision ({running})");
+        let text = format!(
+            "desired revision ({wanted}) is different from the running revision ({running})"
+        );
         return Progress::Failed("conflict.revision", text);
     }
     if is_unseen(object) {
@@ -160,7 +163,12 @@ mod tests {
 
     #[test]
     fn a_deployment_is_judged_as_kubectl_does() {
-        let at = |generation: i64, replicas: i64, total: i64, updated: i64, available: i64, reason: &str| {
+        let at = |generation: i64,
+                  replicas: i64,
+                  total: i64,
+                  updated: i64,
+                  available: i64,
+                  reason: &str| {
             json!({
                 "metadata": {"name": "web", "generation": generation,
                     "annotations": {"deployment.kubernetes.io/revision": "3"}},
@@ -200,32 +208,51 @@ mod tests {
     fn k47_zero_replicas_are_done_at_once() {
         let none = json!({"metadata": {"name": "web", "generation": 1}, "spec": {"replicas": 0},
             "status": {"observedGeneration": 1}});
-        assert_eq!(text("Deployment", &none, 0), "done: deployment \"web\" successfully rolled out");
+        assert_eq!(
+            text("Deployment", &none, 0),
+            "done: deployment \"web\" successfully rolled out"
+        );
     }
 
     #[test]
     fn stateful_sets_and_daemon_sets_have_words_of_their_own() {
-        let set = |ready: i64, updated: i64, rolling: Value, update: &str| json!({
-            "metadata": {"name": "db", "generation": 2},
-            "spec": {"replicas": 3, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": rolling}},
-            "status": {"observedGeneration": 2, "readyReplicas": ready, "updatedReplicas": updated,
-                "currentReplicas": 3, "currentRevision": "db-1", "updateRevision": update},
-        });
+        let set = |ready: i64, updated: i64, rolling: Value, update: &str| {
+            json!({
+                "metadata": {"name": "db", "generation": 2},
+                "spec": {"replicas": 3, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": rolling}},
+                "status": {"observedGeneration": 2, "readyReplicas": ready, "updatedReplicas": updated,
+                    "currentReplicas": 3, "currentRevision": "db-1", "updateRevision": update},
+            })
+        };
         let cases = [
             (set(1, 0, Value::Null, "db-1"), "going: Waiting for 2 pods to be ready..."),
-            (set(3, 1, json!({"partition": 1}), "db-2"), "going: Waiting for partitioned roll out to finish: 1 out of 2 new pods have been updated..."),
-            (set(3, 2, json!({"partition": 1}), "db-2"), "done: partitioned roll out complete: 2 new pods have been updated..."),
-            (set(3, 1, Value::Null, "db-2"), "going: waiting for statefulset rolling update to complete 1 pods at revision db-2..."),
-            (set(3, 3, Value::Null, "db-1"), "done: statefulset rolling update complete 3 pods at revision db-1..."),
+            (
+                set(3, 1, json!({"partition": 1}), "db-2"),
+                "going: Waiting for partitioned roll out to finish: 1 out of 2 new pods have been updated...",
+            ),
+            (
+                set(3, 2, json!({"partition": 1}), "db-2"),
+                "done: partitioned roll out complete: 2 new pods have been updated...",
+            ),
+            (
+                set(3, 1, Value::Null, "db-2"),
+                "going: waiting for statefulset rolling update to complete 1 pods at revision db-2...",
+            ),
+            (
+                set(3, 3, Value::Null, "db-1"),
+                "done: statefulset rolling update complete 3 pods at revision db-1...",
+            ),
         ];
         for (object, expected) in cases {
             assert_eq!(text("StatefulSet", &object, 0), expected);
         }
-        let agent = |updated: i64, available: i64| json!({
-            "metadata": {"name": "agent", "generation": 1},
-            "status": {"observedGeneration": 1, "desiredNumberScheduled": 3,
-                "updatedNumberScheduled": updated, "numberAvailable": available},
-        });
+        let agent = |updated: i64, available: i64| {
+            json!({
+                "metadata": {"name": "agent", "generation": 1},
+                "status": {"observedGeneration": 1, "desiredNumberScheduled": 3,
+                    "updatedNumberScheduled": updated, "numberAvailable": available},
+            })
+        };
         let finish = "Waiting for daemon set \"agent\" rollout to finish:";
         let cases = [
             (agent(1, 1), format!("going: {finish} 1 out of 3 new pods have been updated...")),
@@ -242,7 +269,10 @@ mod tests {
         let object = json!({"spec": {"updateStrategy": {"type": "OnDelete"}}});
         for kind in ["StatefulSet", "DaemonSet"] {
             let actual = text(kind, &object, 0);
-            assert_eq!(actual, "config: rollout status is only available for RollingUpdate strategy type");
+            assert_eq!(
+                actual,
+                "config: rollout status is only available for RollingUpdate strategy type"
+            );
         }
     }
 }

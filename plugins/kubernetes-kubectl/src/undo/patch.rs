@@ -5,8 +5,8 @@
 //! annotations yet. Replicas, strategy and selector are not touched. A ControllerRevision holds its
 //! own patch, which is sent as it is.
 
-use crate::members::{nest, put};
 use super::{history::Chosen, mark};
+use crate::members::{nest, put};
 use bowline_sdk::kubernetes::PatchKind;
 use serde_json::{Map, Value};
 

@@ -88,6 +88,9 @@ mod tests {
         assert_eq!(current(&set, &three), Some(3));
         assert_eq!(current(&json!({"metadata": {"uid": "u"}}), &three), Some(3));
         let chosen = choose(&set, &three, 0).expect("a choice");
-        assert_eq!(chosen.template, json!({"spec": {"containers": [{"name": "c", "image": "i:2"}]}}));
+        assert_eq!(
+            chosen.template,
+            json!({"spec": {"containers": [{"name": "c", "image": "i:2"}]}})
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! A Deployment's `spec.selector` as the text that a list request takes.
 
-use crate::members::{items, joined};
+use crate::members::{in_a_row, items, joined};
 use serde_json::Value;
 
 /// The selector in the API's own syntax, sorted by key. None when it selects everything.
@@ -21,7 +21,7 @@ pub fn text(selector: &Value) -> Result<Option<String>, String> {
             values.extend(value.as_str());
         }
         super::sort(&mut values, |one, other| one < other);
-        let values = values.join(",");
+        let values = in_a_row(&values, ",");
         let part = match expression["operator"].as_str() {
             Some("In") => format!("{key} in ({values})"),
             Some("NotIn") => format!("{key} notin ({values})"),

@@ -69,7 +69,9 @@ pub fn in_progress(deployment: &Value) -> bool {
 pub fn by_hand(object: &Value) -> Option<String> {
     let strategy = &object["spec"]["updateStrategy"];
     if strategy["type"] == "OnDelete" {
-        return Some("its strategy is OnDelete: each pod changes only when it is deleted".to_owned());
+        return Some(
+            "its strategy is OnDelete: each pod changes only when it is deleted".to_owned(),
+        );
     }
     let partition = strategy["rollingUpdate"]["partition"].as_i64().filter(|it| *it > 0)?;
     Some(format!("its partition is {partition}: pods below that number stay as they are"))
@@ -123,7 +125,10 @@ mod tests {
     fn k26_what_stays_behind_is_said() {
         let cases = [
             (json!({"type": "OnDelete"}), Some("OnDelete")),
-            (json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}), Some("partition is 2")),
+            (
+                json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}),
+                Some("partition is 2"),
+            ),
             (json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}), None),
             (Value::Null, None),
         ];

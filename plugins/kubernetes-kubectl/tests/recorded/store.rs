@@ -61,10 +61,14 @@ impl Store {
         }
         let stderr = text(&recording["kubectl_1_36_3"]["stderr"]);
         if exchanges(recording).next().is_none() {
-            if ["nable to connect", "was refused", "x509", "no such host"].iter().any(|it| stderr.contains(it)) {
+            if ["nable to connect", "was refused", "x509", "no such host"]
+                .iter()
+                .any(|it| stderr.contains(it))
+            {
                 store.outage = Some(unreachable("kubernetes"));
             } else if stderr.contains("provide credentials") || stderr.contains("logged in") {
-                let status = json!({"reason": "Unauthorized", "message": "Unauthorized", "code": 401});
+                let status =
+                    json!({"reason": "Unauthorized", "message": "Unauthorized", "code": 401});
                 store.outage = Some(remote("kubernetes", 401, &status));
             }
         }
@@ -75,7 +79,8 @@ impl Store {
         let path = text(&request["path"]);
         let verb = if is_watch(request) { "WATCH" } else { text(&request["method"]) };
         let key = format!("{verb} {path}");
-        let status = response["status"].as_u64().and_then(|it| u16::try_from(it).ok()).unwrap_or(500);
+        let status =
+            response["status"].as_u64().and_then(|it| u16::try_from(it).ok()).unwrap_or(500);
         if verb == "WATCH" {
             let events = response["events"].as_array().into_iter().flatten();
             self.events.extend(events.map(|kind| json!({"type": kind, "path": path})));
@@ -114,7 +119,8 @@ impl Store {
         store.refusals.clear();
         for (request, response) in exchanges(recording) {
             let good = response["status"].as_u64().is_some_and(|status| status < 300);
-            let dry = request["query"].to_string().contains("dryRun") || !request["body"]["dryRun"].is_null();
+            let dry = request["query"].to_string().contains("dryRun")
+                || !request["body"]["dryRun"].is_null();
             if !good || dry {
                 continue;
             }
@@ -123,12 +129,22 @@ impl Store {
             let place = (collection.to_owned(), name.to_owned());
             match text(&request["method"]) {
                 "PATCH" => drop(store.patched(&place, subresource, how, body, false)),
-                "PUT" => drop(store.patched(&place, subresource, "application/merge-patch+json", &json!({"spec": body["spec"]}), false)),
+                "PUT" => drop(store.patched(
+                    &place,
+                    subresource,
+                    "application/merge-patch+json",
+                    &json!({"spec": body["spec"]}),
+                    false,
+                )),
                 "POST" => {
                     let mut object = body.clone();
-                    let (_, namespace) = collection.rsplit_once("/namespaces/").unwrap_or(("", "default/"));
+                    let (_, namespace) =
+                        collection.rsplit_once("/namespaces/").unwrap_or(("", "default/"));
                     object["metadata"]["namespace"] = namespace.split('/').next().into();
-                    store.objects.insert((collection.to_owned(), text(&body["metadata"]["name"]).to_owned()), object);
+                    store.objects.insert(
+                        (collection.to_owned(), text(&body["metadata"]["name"]).to_owned()),
+                        object,
+                    );
                 }
                 "DELETE" => drop(store.objects.remove(&place)),
                 _ => (),
@@ -185,12 +201,16 @@ impl Store {
                     path = format!("{path}/{name}");
                 }
                 self.refusal("GET", &path).map_or(Ok(()), Err)?;
-                Ok(self.tables.get(&path).cloned().unwrap_or_else(|| json!({
-                    "columnDefinitions": [{"name": "Name"}], "rows": [{"cells": [name]}]})))
+                Ok(self.tables.get(&path).cloned().unwrap_or_else(|| {
+                    json!({
+                    "columnDefinitions": [{"name": "Name"}], "rows": [{"cells": [name]}]})
+                }))
             }
-            Call::Discover => Ok(json!([{"group": "argoproj.io", "version": "v1alpha1", "preferred": true,
+            Call::Discover => {
+                Ok(json!([{"group": "argoproj.io", "version": "v1alpha1", "preferred": true,
                 "resource": "rollouts", "singular": "rollout", "kind": "Rollout", "shortNames": ["ro"],
-                "namespaced": true}])),
+                "namespaced": true}]))
+            }
             Call::Watch { kind, namespace, .. } => {
                 let path = collection(kind, namespace.as_deref());
                 self.refusal("WATCH", &path).map_or(Ok(()), Err)?;
@@ -204,7 +224,13 @@ impl Store {
                     PatchKind::Merge => "application/merge-patch+json",
                     _ => "application/strategic-merge-patch+json",
                 };
-                self.patched(&place(target), target.subresource.as_deref(), how, patch, options.dry_run)
+                self.patched(
+                    &place(target),
+                    target.subresource.as_deref(),
+                    how,
+                    patch,
+                    options.dry_run,
+                )
             }
             Call::Delete { target, options, .. } => {
                 self.refusal("DELETE", &path(target)).map_or(Ok(()), Err)?;
@@ -230,7 +256,11 @@ impl Store {
                  your changes to the latest version and try again",
                 quoted(&path(target))
             );
-            return Err(remote("kubernetes", 409, &json!({"reason": "Conflict", "message": message})));
+            return Err(remote(
+                "kubernetes",
+                409,
+                &json!({"reason": "Conflict", "message": message}),
+            ));
         }
         Ok(())
     }
@@ -287,7 +317,8 @@ impl Store {
         let mut played = Vec::new();
         for (number, event) in events.into_iter().enumerate() {
             let path = text(&event["path"]).to_owned();
-            let Some((place, object)) = self.objects.iter().find(|(place, _)| place.0 == path) else {
+            let Some((place, object)) = self.objects.iter().find(|(place, _)| place.0 == path)
+            else {
                 continue;
             };
             let (place, mut object) = (place.clone(), object.clone());
@@ -372,7 +403,8 @@ fn split(path: &str) -> (&str, &str, Option<&str>) {
 fn quoted(path: &str) -> String {
     let (collection, name, _) = split(path);
     let parts: Vec<&str> = collection.split('/').collect();
-    let group = if parts.get(1) == Some(&"apis") { format!(".{}", parts[2]) } else { String::new() };
+    let group =
+        if parts.get(1) == Some(&"apis") { format!(".{}", parts[2]) } else { String::new() };
     format!("{}{group} \"{name}\"", parts.last().unwrap_or(&""))
 }
 
@@ -384,7 +416,9 @@ fn normal(value: &Value, name: &str) -> Value {
                 let left_out = name.starts_with("bowline/")
                     || matches!(
                         name.as_str(),
-                        "resourceVersion" | "managedFields" | "generation"
+                        "resourceVersion"
+                            | "managedFields"
+                            | "generation"
                             | "kubectl.kubernetes.io/last-applied-configuration"
                     );
                 let value = normal(value, name);

@@ -75,12 +75,7 @@ fn version_of(object: &Value) -> Option<String> {
     object["metadata"]["resourceVersion"].as_str().map(str::to_owned)
 }
 
-fn send(
-    undo: &Undo<'_>,
-    seen: &Value,
-    chosen: &Chosen,
-    mark: &str,
-) -> Result<Value, ConnectError> {
+fn send(undo: &Undo<'_>, seen: &Value, chosen: &Chosen, mark: &str) -> Result<Value, ConnectError> {
     let (how, patch) = patch::patch(seen, chosen, mark);
     let options = WriteOptions { if_version: version_of(seen), ..undo.session.options(seen) };
     let target = undo.session.wire(undo.target);
