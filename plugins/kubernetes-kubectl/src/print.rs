@@ -5,4 +5,3 @@
 pub mod document;
 pub mod jsonpath;
 pub mod table;
-pub mod template;

@@ -2,9 +2,9 @@
 
 use super::rollout_undo::list;
 use super::{Command, Needs, Run, only_objects, rollout_status};
-use crate::members::put;
+use crate::members::{nest, put};
 use crate::outcome::Done;
-use crate::print::{table, template};
+use crate::print::{document, table};
 use crate::session::{Session, Target};
 use crate::undo::{history, revisions, sort, template as pod_template};
 use bowline_sdk::Failure;
@@ -58,7 +58,9 @@ fn history(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
         })?;
         let template = template_of(found);
         let label = target.label();
-        let text = format!("{label} with revision #{wanted}\n{}", template::describe(&template));
+        // The template itself: kubectl's description of it leaves out most of what may differ.
+        let yaml = document::yaml(&nest(&["template"], template.clone()));
+        let text = format!("{label} with revision #{wanted}\n{yaml}");
         return Ok(Done::new(false, text).with("object", template));
     }
     let mut rows = vec![vec!["REVISION".to_owned(), "CHANGE-CAUSE".to_owned()]];

@@ -49,8 +49,7 @@ fn shorten(value: &mut Value) {
 pub(super) struct Inputs {
     /// The kubectl command, for example `rollout` or `rollout undo`.
     command: String,
-    /// Its arguments: a text that is split on blanks (flags before the resource), or a list that
-    /// is taken literally.
+    /// Its arguments: a text, split on blanks (flags first), or a list, taken literally.
     args: Option<Args>,
     /// The namespace of the object.
     #[schemars(default = "default_namespace")]
@@ -59,57 +58,57 @@ pub(super) struct Inputs {
     cluster: Option<ClusterInput>,
     /// The connection, when there is no `cluster`.
     connection: Option<Connection>,
-    /// `apply`, `delete`: what to apply or delete, as YAML text, an object or a list of objects.
+    /// What to apply or delete: YAML text, an object or a list of objects.
     manifest: Option<Manifest>,
-    /// `apply`, `delete`: the same as a file in the workflow's folder.
+    /// The same as a file in the workflow's folder.
     file: Option<String>,
-    /// Accepted so that a published workflow gets a clear answer: put the file beside the workflow.
+    /// Not supported: put the file beside the workflow.
     git: Option<Value>,
-    /// `--to-revision`: the revision to go back to; the previous one when absent or 0.
+    /// The revision to go back to; the previous one when absent or 0.
     to_revision: Option<Count>,
-    /// `--dry-run`: `client` sends nothing, `server` lets the server check without writing.
+    /// `client` sends nothing, `server` lets the server check without writing.
     dry_run: Option<TextOrTruth>,
-    /// `--replicas`: how many to scale to.
+    /// How many to scale to.
     replicas: Option<Count>,
-    /// `--current-replicas`: scale only if there are that many now.
+    /// Scale only if there are that many now.
     current_replicas: Option<Count>,
-    /// `--resource-version`: write only if the object still has this version.
+    /// Write only if the object still has this version.
     resource_version: Option<Count>,
-    /// `--timeout` of a wait, for example `90s` or `5m`; a number counts seconds.
+    /// Of a wait, for example `5m`; a number counts seconds.
     timeout: Option<Count>,
-    /// Whether to wait: for the rollout after a change, for the end of what is deleted.
+    /// Whether to wait for the rollout, or for the end of what is deleted.
     wait: Option<TextOrTruth>,
-    /// `--watch` of `rollout status`: false looks once; see the output `done`.
+    /// `rollout status`: false looks once; see the output `done`.
     watch: Option<TextOrTruth>,
-    /// `--revision` of `rollout history` and `rollout status`.
+    /// `rollout history` and `status`: this revision only.
     revision: Option<Count>,
-    /// `--selector`: labels of the objects, for example `app=web`.
+    /// Labels of the objects, for example `app=web`.
     selector: Option<String>,
-    /// `--field-selector`: fields of the objects, for example `status.phase=Running`.
+    /// Fields of the objects, for example `status.phase=Running`.
     field_selector: Option<String>,
-    /// `--all`: all objects of the type in the namespace.
+    /// All objects of the type in the namespace.
     all: Option<TextOrTruth>,
     /// Whether a selector may match nothing.
     allow_empty: Option<TextOrTruth>,
-    /// `--output`: `name`, `json`, `yaml`, `wide` or `jsonpath=…`.
+    /// `name`, `json`, `yaml`, `wide` or `jsonpath=…`.
     output: Option<String>,
-    /// `--ignore-not-found`: what is not there is no failure.
+    /// What is not there is no failure.
     ignore_not_found: Option<TextOrTruth>,
-    /// `--overwrite` of `label` and `annotate`.
+    /// `label`, `annotate`: replace other values.
     overwrite: Option<TextOrTruth>,
-    /// `--force-conflicts` of `apply`: take fields over from other managers.
+    /// `apply`: take fields over from other managers.
     force_conflicts: Option<TextOrTruth>,
-    /// `--grace-period` of `delete`, in seconds.
+    /// `delete`: seconds to end in.
     grace_period: Option<Count>,
-    /// `--force` of `delete`.
+    /// `delete`: without waiting for the end.
     force: Option<TextOrTruth>,
-    /// `--cascade` of `delete`: `background`, `foreground` or `orphan`.
+    /// `delete`: `background`, `foreground` or `orphan`.
     cascade: Option<String>,
-    /// `--patch`: an object, a list of operations, or either as JSON text.
+    /// An object, a list of operations, or either as JSON text.
     patch: Option<Manifest>,
-    /// `--type` of `patch`: `strategic`, `merge` or `json`.
+    /// `strategic`, `merge` or `json`.
     patch_type: Option<String>,
-    /// `--for` of `wait`: `condition=Ready`, `delete`, `create` or `jsonpath={.status.phase}=Running`.
+    /// `wait`: `condition=Ready`, `delete`, `create` or `jsonpath={.status.phase}=Running`.
     #[schemars(rename = "for")]
     until: Option<String>,
 }

@@ -91,6 +91,11 @@ pub(crate) const OTHERWISE: &[Otherwise] = &[
         "K13: with what to do instead",
         "Argo Rollouts go back with",
     ),
+    does(
+        "history-revision-2",
+        "prints the template itself, where kubectl describes a part of it",
+        "deployment.apps/nginx with revision #2",
+    ),
     refuses(
         "get-no-args",
         "kubectl prints its usage",
