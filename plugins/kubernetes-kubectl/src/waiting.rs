@@ -25,6 +25,9 @@ const EVENT_WAIT: Duration = Duration::from_secs(2);
 /// The time between two looks where watching is not possible.
 const LOOK_AGAIN: Duration = Duration::from_secs(4);
 
+/// Says of an object, or of its absence, whether the wait is over: with a text, or with a failure.
+pub type Judge<'a> = &'a mut dyn FnMut(Option<&Value>) -> Result<Option<String>, Failure>;
+
 /// The end of a wait, as the time that the attempt has left then.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(Duration);
@@ -53,7 +56,7 @@ pub fn until(
     session: &Session<'_>,
     target: &Target,
     deadline: Deadline,
-    judge: &mut dyn FnMut(Option<&Value>) -> Result<Option<String>, Failure>,
+    judge: Judge<'_>,
 ) -> Result<Option<String>, Failure> {
     let ctx = session.ctx;
     let mut told = false;
@@ -111,7 +114,7 @@ fn events(
     target: &Target,
     version: Option<&str>,
     deadline: Deadline,
-    judge: &mut dyn FnMut(Option<&Value>) -> Result<Option<String>, Failure>,
+    judge: Judge<'_>,
 ) -> Result<Option<String>, Ended> {
     let field_selector = Some(format!("metadata.name={}", target.name));
     let query = Query { field_selector, ..everything() };
