@@ -6,6 +6,7 @@
 
 pub mod http;
 pub mod kubernetes;
+mod when;
 
 use crate::{CallError, Reason};
 use serde_json::Value;
@@ -43,22 +44,22 @@ pub enum Pattern {
 }
 
 impl Scope {
-    /// Reads rules of an HTTP API.
+    /// Reads rules of an HTTP API, without those whose `when` does not hold.
     ///
     /// # Errors
     ///
     /// [`ScopeError`] for the first rule that can't be understood.
     pub fn http(rules: &[Value], binding: Binding<'_>) -> Result<Self, ScopeError> {
-        read(rules, |rule| http::Rule::read(rule, binding)).map(Self::Http)
+        bind(rules, binding, |rule| http::Rule::read(rule, binding)).map(Self::Http)
     }
 
-    /// Reads rules of a Kubernetes cluster.
+    /// Reads rules of a Kubernetes cluster, without those whose `when` does not hold.
     ///
     /// # Errors
     ///
     /// [`ScopeError`] for the first rule that can't be understood.
     pub fn kubernetes(rules: &[Value], binding: Binding<'_>) -> Result<Self, ScopeError> {
-        read(rules, |rule| kubernetes::Rule::read(rule, binding)).map(Self::Kubernetes)
+        bind(rules, binding, |rule| kubernetes::Rule::read(rule, binding)).map(Self::Kubernetes)
     }
 
     /// The weaker scope that `rules` describe.
@@ -124,12 +125,17 @@ impl Binding<'_> {
         Ok(out)
     }
 
+    /// The input at a dotted path.
+    fn at(&self, path: &str) -> Option<&Value> {
+        let pointer: String = path.split('.').map(|part| format!("/{part}")).collect();
+        self.0.pointer(&pointer)
+    }
+
     fn input(self, reference: &str) -> Result<String, String> {
         let path = reference
             .strip_prefix("inputs.")
             .ok_or_else(|| format!("`${{{reference}}}` is not of the form `${{inputs.NAME}}`"))?;
-        let pointer: String = path.split('.').map(|part| format!("/{part}")).collect();
-        match self.0.pointer(&pointer) {
+        match self.at(path) {
             Some(Value::String(text)) => Ok(text.clone()),
             Some(Value::Number(number)) => Ok(number.to_string()),
             Some(_) => Err(format!("the input `{path}` is neither a text nor a number")),
@@ -178,6 +184,19 @@ impl Pattern {
             Self::Literal(literal) => literal,
         }
     }
+}
+
+/// Reads the rules whose `when` holds for these inputs. Those that are left out are numbered, too.
+fn bind<T>(
+    rules: &[Value],
+    binding: Binding<'_>,
+    one: impl Fn(&Value) -> Result<T, String>,
+) -> Result<Vec<T>, ScopeError> {
+    let bound = read(rules, |rule| match when::split(rule, binding)? {
+        Some(rule) => one(&rule).map(Some),
+        None => Ok(None),
+    })?;
+    Ok(bound.into_iter().flatten().collect())
 }
 
 fn read<T>(

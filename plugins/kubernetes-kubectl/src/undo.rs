@@ -1,4 +1,4 @@
-//! What a rollback of a Deployment means, decided on plain JSON.
+//! What a rollback means, decided on plain JSON.
 //!
 //! Pure: no cluster, no clock, no log. The algorithm is that of `kubectl rollout undo`; templates
 //! are carried as raw JSON, so that members newer than this code survive.
@@ -6,6 +6,7 @@
 pub mod history;
 pub mod mark;
 pub mod patch;
+pub mod revisions;
 pub mod selector;
 pub mod template;
 pub mod warnings;

@@ -2,12 +2,15 @@
 //!
 //! Only words; whether to try again is decided elsewhere.
 
+use crate::members::holds;
 use bowline_sdk::{ConnectError, Failure, Reason};
 use serde_json::Value;
 
 /// A failure's message as kubectl would print it on its error output.
 pub(crate) fn as_printed(message: &str) -> String {
-    if message.starts_with("Error from server") || message.starts_with("The ") {
+    if message.starts_with("Error from server")
+        || message.starts_with("The ") && !message.starts_with("The -")
+    {
         message.to_owned()
     } else {
         format!("error: {message}")
@@ -50,7 +53,7 @@ pub(crate) fn later(error: ConnectError, while_doing: &str, remedy: &str) -> Fai
 fn with_remedy(error: ConnectError, text: &str, remedy: &str) -> Failure {
     let remedy = match error.status {
         Some(401) => "; the credentials of the connection are expired or invalid".to_owned(),
-        Some(403) if !error.code.contains("denied") && is_rbac(text) => format!("; {remedy}"),
+        Some(403) if !holds(&error.code, "denied") && is_rbac(text) => format!("; {remedy}"),
         _ => String::new(),
     };
     Failure::from(error).with_message(format!("{text}{remedy}"))
@@ -58,7 +61,7 @@ fn with_remedy(error: ConnectError, text: &str, remedy: &str) -> Failure {
 
 /// A webhook that refuses answers 403 as well, and no role helps against that.
 fn is_rbac(text: &str) -> bool {
-    text.contains("is forbidden: User ")
+    holds(text, "is forbidden: User ")
 }
 
 fn reason_of(status: Option<u16>) -> Option<&'static str> {

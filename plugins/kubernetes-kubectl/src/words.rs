@@ -2,8 +2,9 @@
 //!
 //! Splitting decides nothing: which word may be a flag is the business of `arguments`.
 
-use crate::inputs::{Args, Word as Element};
+use crate::arguments::json_text;
 use bowline_sdk::{Failure, shown};
+use serde_json::Value;
 
 /// One word of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,30 +13,50 @@ pub(crate) struct Word {
     /// Whether the author gave it as an element of a list. A word of a split text may come from
     /// anyone whose text was joined into it.
     pub(crate) literal: bool,
+    /// Whether it stands in `args`, not in `command`.
+    pub(crate) of_args: bool,
 }
 
 /// The most words of a command line; a longer one is a mistake.
 const WORDS_MAX: usize = 64;
 
 /// The words of `command` and `args`, in order.
-pub(crate) fn words(command: &str, args: Option<&Args>) -> Result<Vec<Word>, Failure> {
+pub(crate) fn words(command: &Value, args: &Value) -> Result<Vec<Word>, Failure> {
+    let Some(command) = command.as_str() else {
+        return Err(Failure::config(
+            "`command` is missing; give a text, for example `rollout undo`",
+        ));
+    };
     let mut words = split("command", command)?;
     match args {
-        None => (),
-        Some(Args::Text(text)) => words.extend(split("args", text)?),
-        Some(Args::List(list)) => words.extend(list.iter().map(|element| Word {
-            text: match element {
-                Element::Text(text) => text.clone(),
-                Element::Number(number) => number.to_string(),
-            },
-            literal: true,
-        })),
+        Value::Null => (),
+        Value::String(text) => {
+            for word in split("args", text)? {
+                words.push(Word { of_args: true, ..word });
+            }
+        }
+        Value::Array(list) => {
+            for element in list {
+                let text = match element {
+                    Value::String(text) => text.clone(),
+                    Value::Number(number) if !number.is_f64() => json_text(element),
+                    Value::Bool(_) => json_text(element),
+                    _ => return Err(wrong_args()),
+                };
+                words.push(Word { text, literal: true, of_args: true });
+            }
+        }
+        _ => return Err(wrong_args()),
     }
     if words.len() > WORDS_MAX {
         let message = format!("`args` has {} words, at most {WORDS_MAX} are read", words.len());
         return Err(Failure::config(message));
     }
     Ok(words)
+}
+
+fn wrong_args() -> Failure {
+    Failure::config("`args`: give a text, or a list of texts and whole numbers")
 }
 
 /// Splits on blanks and line ends. Single quotes keep everything, double quotes all but a
@@ -58,15 +79,19 @@ fn split(key: &str, text: &str) -> Result<Vec<Word>, Failure> {
                 word.get_or_insert_default();
             }
             (None, '\\') => return Err(refused("has a backslash outside of quotes")),
-            (None, ' ' | '\t' | '\n' | '\r') => words.extend(word.take()),
+            (None, ' ' | '\t' | '\n' | '\r') => words.extend(word.take().map(of_text)),
             (None, _) => word.get_or_insert_default().push(letter),
         }
     }
     if quote.is_some() {
         return Err(refused("has a quote that is not closed"));
     }
-    words.extend(word);
-    Ok(words.into_iter().map(|text| Word { text, literal: false }).collect())
+    words.extend(word.map(of_text));
+    Ok(words)
+}
+
+fn of_text(text: String) -> Word {
+    Word { text, literal: false, of_args: false }
 }
 
 #[cfg(test)]
@@ -108,10 +133,13 @@ mod tests {
 
     #[test]
     fn a_list_is_taken_literally() {
-        let list = Args::List(vec![Element::Text("a 'b".into()), Element::Number(2)]);
-        let words = words("rollout undo", Some(&list)).expect("words");
+        let list = serde_json::json!(["a 'b", 2, true]);
+        let words = words(&"rollout undo".into(), &list).expect("words");
         let texts: Vec<(&str, bool)> =
             words.iter().map(|word| (word.text.as_str(), word.literal)).collect();
-        assert_eq!(texts, [("rollout", false), ("undo", false), ("a 'b", true), ("2", true)]);
+        assert_eq!(
+            texts,
+            [("rollout", false), ("undo", false), ("a 'b", true), ("2", true), ("true", true)]
+        );
     }
 }

@@ -162,7 +162,8 @@ fn a_rollback_goes_to_the_revision_before_and_says_so() {
     assert_eq!(
         outputs,
         json!({
-            "changed": true, "deployment": "web", "namespace": "shop", "fromRevision": 3,
+            "changed": true, "deployment": "web", "name": "web", "kind": "Deployment",
+            "namespace": "shop", "fromRevision": 3,
             "toRevision": 2, "images": {"web": "web:good"},
             "message": "deployment.apps/web rolled back",
         })

@@ -19,8 +19,13 @@ pub enum Disposition {
 }
 
 /// Why a step did not do its work.
+///
+/// One pointer wide, since every `?` on the way out copies it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
+pub struct Failure(Box<Content>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Content {
     disposition: Disposition,
     code: String,
     message: String,
@@ -33,14 +38,15 @@ impl Failure {
     ///
     /// `code`: 1 to 64 characters, words of `a-z`, `0-9` and `-`, joined by dots. `message`: one
     /// or two sentences, what happened and what to do; cut by the host after 4 KiB.
+    #[inline(never)]
     pub fn permanent(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            disposition: Disposition::Permanent,
-            code: code.into(),
-            message: message.into(),
-            retry_after: None,
-            details: Map::new(),
-        }
+        Self::new(Disposition::Permanent, code.into(), message.into())
+    }
+
+    #[inline(never)]
+    fn new(disposition: Disposition, code: String, message: String) -> Self {
+        let (retry_after, details) = (None, Map::new());
+        Self(Box::new(Content { disposition, code, message, retry_after, details }))
     }
 
     /// A failure after which another attempt may succeed, not earlier than `after` when given.
@@ -49,82 +55,84 @@ impl Failure {
         message: impl Into<String>,
         after: Option<Duration>,
     ) -> Self {
-        Self {
-            disposition: Disposition::Retryable,
-            retry_after: after,
-            ..Self::permanent(code, message)
-        }
+        let mut failure = Self::new(Disposition::Retryable, code.into(), message.into());
+        failure.0.retry_after = after;
+        failure
     }
 
     /// The step stopped because the run is being stopped.
     pub fn cancelled(message: impl Into<String>) -> Self {
-        Self { disposition: Disposition::Cancelled, ..Self::permanent("cancelled", message) }
+        Self::new(Disposition::Cancelled, "cancelled".to_owned(), message.into())
     }
 
     /// The author's or the caller's fault: an input that can't be right. Code `config`.
+    #[inline(never)]
     pub fn config(message: impl Into<String>) -> Self {
-        Self::permanent("config", message)
+        Self::new(Disposition::Permanent, "config".to_owned(), message.into())
     }
 
     /// Adds one fact for programs. All details together: at most 64 KiB.
     #[must_use]
     pub fn with_detail(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.details.insert(name.to_owned(), value.into());
+        self.0.details.insert(name.to_owned(), value.into());
         self
     }
 
     /// The same failure in other words; code, disposition and details stay.
     #[must_use]
-    pub fn with_message(self, message: impl Into<String>) -> Self {
-        Self { message: message.into(), ..self }
+    #[inline(never)]
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
+        self
     }
 
     /// What the engine should do.
     #[must_use]
     pub fn disposition(&self) -> Disposition {
-        self.disposition
+        self.0.disposition
     }
 
     /// The stable name for programs.
     #[must_use]
     pub fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
     /// The text for a person.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// How long to wait before another attempt, when the far side said so.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        self.0.retry_after
     }
 
     /// Facts for programs.
     #[must_use]
     pub fn details(&self) -> &Map<String, Value> {
-        &self.details
+        &self.0.details
     }
 
     #[cfg(any(target_family = "wasm", test))]
     pub(crate) fn into_wire(self) -> bindings::Failure {
         use bindings::bowline::plugin::types::Disposition as Wire;
+        let content = *self.0;
         bindings::Failure {
-            disposition: match self.disposition {
+            disposition: match content.disposition {
                 Disposition::Permanent => Wire::Permanent,
                 Disposition::Retryable => Wire::Retryable,
                 Disposition::Cancelled => Wire::Cancelled,
             },
-            code: self.code,
-            message: self.message,
-            retry_after_ms: self
+            code: content.code,
+            message: content.message,
+            retry_after_ms: content
                 .retry_after
                 .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
-            details: (!self.details.is_empty())
-                .then(|| crate::json_text(&Value::Object(self.details))),
+            details: (!content.details.is_empty())
+                .then(|| crate::json_text(&Value::Object(content.details))),
         }
     }
 }
@@ -154,19 +162,16 @@ impl From<ConnectError> for Failure {
         if error.in_doubt {
             details.insert("inDoubt".to_owned(), true.into());
         }
-        Self {
-            disposition,
-            code: error.code,
-            message: error.message,
-            retry_after: error.retry_after_ms.map(Duration::from_millis),
-            details,
-        }
+        let mut failure = Self::new(disposition, error.code, error.message);
+        failure.0.retry_after = error.retry_after_ms.map(Duration::from_millis);
+        failure.0.details = details;
+        failure
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 

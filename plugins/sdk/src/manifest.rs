@@ -52,6 +52,9 @@ struct PluginToml {
     license: Option<String>,
     #[serde(default)]
     connections: BTreeMap<String, ConnectionToml>,
+    /// Inputs in which the user writes YAML documents, and how: the host parses them.
+    #[serde(default)]
+    documents: BTreeMap<String, DocumentsToml>,
     #[serde(default)]
     limits: Limits,
 }
@@ -66,6 +69,16 @@ struct ConnectionToml {
     #[serde(default)]
     optional: bool,
     allow: Vec<serde_json::Map<String, Value>>,
+}
+
+/// How an input holds documents.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum DocumentsToml {
+    /// Text, one object, or a list of objects.
+    Text,
+    /// A path in the workflow's folder.
+    Path,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -110,6 +123,9 @@ pub fn manifest<I: JsonSchema, O: JsonSchema>(plugin_toml: &str) -> Result<Value
     if let Some(license) = plugin.license {
         manifest["license"] = license.into();
     }
+    if !plugin.documents.is_empty() {
+        manifest["documents"] = json!(plugin.documents);
+    }
     let bytes = manifest.to_string().len();
     if bytes > BYTES_MAX {
         return Err(ManifestError::TooLarge { bytes });
@@ -132,6 +148,9 @@ fn check(plugin: &PluginToml, inputs: &Value) -> Result<(), ManifestError> {
     }
     if plugin.summary.trim().is_empty() || plugin.summary.contains('\n') {
         return problem("summary", "say in one line what the step does");
+    }
+    if let Some(name) = plugin.documents.keys().find(|name| !is_input(inputs, name)) {
+        return problem("documents", &format!("`{name}` is no input"));
     }
     plugin.connections.iter().try_for_each(|(slot, need)| check_slot(slot, need, inputs))
 }
@@ -159,6 +178,12 @@ fn check_slot(slot: &str, need: &ConnectionToml, inputs: &Value) -> Result<(), M
         return problem("allow", "a connection without a rule can do nothing; add one".into());
     }
     for rule in &need.allow {
+        for path in rule.get("when").and_then(Value::as_object).into_iter().flat_map(|it| it.keys())
+        {
+            if !is_input(inputs, path.split('.').next().unwrap_or_default()) {
+                return problem("allow", format!("`when` names `{path}`, which is no input"));
+            }
+        }
         let text = Value::Object(rule.clone()).to_string();
         for reference in text.split("${").skip(1) {
             let name = reference.split('}').next().unwrap_or_default();
@@ -223,6 +248,14 @@ attempt-seconds = 30
         assert_eq!(manifest["connections"]["api"]["type"], "http");
         assert_eq!(manifest["connections"]["api"]["optional"], false);
         assert_eq!(manifest["limits"], json!({"attemptSeconds": 30}));
+        assert!(manifest.get("documents").is_none(), "{manifest}");
+    }
+
+    #[test]
+    fn inputs_that_hold_documents_are_named() {
+        let text = format!("{GOOD}\n[documents]\nplace = \"path\"\n");
+        let manifest = manifest::<Inputs, Outputs>(&text).expect("a manifest");
+        assert_eq!(manifest["documents"], json!({"place": "path"}));
     }
 
     #[test]
@@ -236,6 +269,9 @@ attempt-seconds = 30
             ("inputs.place", "inputs.plaze", "`${inputs.plaze}` is no input"),
             ("Asks for the thing", "", "connections.api.reason"),
             ("attempt-seconds", "attempt-secs", "can't read `plugin.toml`"),
+            ("[limits]", "[documents]\nplaze = \"text\"\n[limits]", "`plaze` is no input"),
+            ("[limits]", "[documents]\nplace = \"yaml\"\n[limits]", "can't read `plugin.toml`"),
+            ("method =", "when = { plaze = [\"x\"] }, method =", "`when` names `plaze`"),
         ];
         for (from, to, expected) in cases {
             assert!(GOOD.contains(from), "{from}");

@@ -6,7 +6,8 @@
 use crate::manifest::{self, ManifestError};
 use schemars::JsonSchema;
 use serde_json::Value;
-use std::{ffi::OsString, fs, io, path::PathBuf};
+use std::path::{Path, PathBuf};
+use std::{ffi::OsString, fs, io, process::Command};
 
 /// The name of the section that holds the manifest.
 pub const SECTION: &str = "bowline:manifest";
@@ -22,7 +23,7 @@ const CORE_MODULE: [u8; 8] = *b"\0asm\x01\x00\x00\x00";
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// Wrong arguments.
-    #[error("usage: `pack COMPONENT.wasm PACKED.wasm`")]
+    #[error("usage: `pack COMPONENT.wasm PACKED.wasm [WASM-OPT]`")]
     Usage,
     /// The manifest could not be made.
     #[error("can't make the manifest")]
@@ -41,6 +42,14 @@ pub enum PackError {
     /// The component has a manifest.
     #[error("this component has a `{SECTION}` section already; pack the file that cargo built")]
     Twice,
+    /// The optimizer can't be run or says no.
+    #[error("can't make the code smaller with `{program}`: {why}", program = program.display())]
+    Optimizer {
+        /// The program.
+        program: PathBuf,
+        /// What it said.
+        why: String,
+    },
     /// A file can't be read or written.
     #[error("can't {action} `{path}`", path = path.display())]
     File {
@@ -77,7 +86,8 @@ pub struct Packed {
 }
 
 /// The whole of a plugin's `examples/pack.rs`: reads the component named by the first of
-/// `arguments` and writes the packed one to the second, in one move.
+/// `arguments` and writes the packed one to the second, in one move. The third, if any, is
+/// Binaryen's `wasm-opt`, which makes the code smaller.
 ///
 /// # Errors
 ///
@@ -86,7 +96,8 @@ pub fn from_arguments<I: JsonSchema, O: JsonSchema>(
     plugin_toml: &str,
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<Packed, PackError> {
-    let arguments: Vec<PathBuf> = arguments.into_iter().map(PathBuf::from).collect();
+    let mut arguments: Vec<PathBuf> = arguments.into_iter().map(PathBuf::from).collect();
+    let optimizer = if arguments.len() == 3 { arguments.pop() } else { None };
     let [component, path] = <[PathBuf; 2]>::try_from(arguments).map_err(|_| PackError::Usage)?;
     let manifest = manifest::manifest::<I, O>(plugin_toml).map_err(PackError::Manifest)?;
     let bytes = fs::read(&component).map_err(|source| PackError::File {
@@ -94,6 +105,10 @@ pub fn from_arguments<I: JsonSchema, O: JsonSchema>(
         path: component,
         source,
     })?;
+    let bytes = match &optimizer {
+        Some(program) => smaller(&bytes, program, &path)?,
+        None => bytes,
+    };
     let packed = pack(&bytes, &manifest)?;
     let failed = |source| PackError::File { action: "write", path: path.clone(), source };
     let draft = path.with_extension("wasm.new");
@@ -126,10 +141,69 @@ pub fn pack(component: &[u8], manifest: &Value) -> Result<Vec<u8>, PackError> {
     Ok(packed)
 }
 
+/// What the guests' toolchain may use. Named one by one, so that the optimizer uses no more.
+const FEATURES: &[&str] = &[
+    "--mvp-features",
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// The component with its largest core module rewritten by `program`. Drafts stand beside `path`.
+fn smaller(component: &[u8], program: &Path, path: &Path) -> Result<Vec<u8>, PackError> {
+    let sections = sections(component)?;
+    let modules = sections.iter().filter(|section| section.whole.first() == Some(&MODULE));
+    let Some(largest) = modules.max_by_key(|section| section.whole.len()) else {
+        return Ok(component.to_vec());
+    };
+    let wrong = |why: String| PackError::Optimizer { program: program.to_path_buf(), why };
+    let (before, after) = (path.with_extension("core"), path.with_extension("core.small"));
+    let io = |error: io::Error| wrong(error.to_string());
+    fs::write(&before, largest.content).map_err(io)?;
+    let output = Command::new(program)
+        .args(FEATURES)
+        // A guest's memory is its own and starts empty.
+        .args(["-Oz", "--zero-filled-memory", "-Oz", "--strip-debug", "--strip-producers"])
+        .arg(&before)
+        .arg("-o")
+        .arg(&after)
+        .output()
+        .map_err(io)?;
+    if !output.status.success() {
+        return Err(wrong(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    let module = fs::read(&after).map_err(io)?;
+    if !module.starts_with(&CORE_MODULE) {
+        return Err(wrong("it wrote no core module".to_owned()));
+    }
+    for draft in [before, after] {
+        fs::remove_file(draft).map_err(io)?;
+    }
+    let mut bytes = COMPONENT.to_vec();
+    for section in &sections {
+        if std::ptr::eq(section, largest) {
+            bytes.push(MODULE);
+            write_number(module.len(), &mut bytes);
+            bytes.extend_from_slice(&module);
+        } else {
+            bytes.extend_from_slice(section.whole);
+        }
+    }
+    Ok(bytes)
+}
+
+/// The id of a section that holds a core module.
+const MODULE: u8 = 1;
+
 /// A section on the top level.
 struct Section<'a> {
     /// Its id, size and content.
     whole: &'a [u8],
+    /// Only its content.
+    content: &'a [u8],
     /// The name of a custom section.
     name: Option<&'a [u8]>,
 }
@@ -152,7 +226,7 @@ fn sections(component: &[u8]) -> Result<Vec<Section<'_>>, PackError> {
         if name == Some(None) {
             return Err(damaged("a custom section without a name", offset));
         }
-        found.push(Section { whole: &component[offset..end], name: name.flatten() });
+        found.push(Section { whole: &component[offset..end], content, name: name.flatten() });
         offset = end;
     }
     Ok(found)
@@ -236,5 +310,20 @@ mod tests {
             write_number(value, &mut bytes);
             assert_eq!(read_number(&bytes, 0), Some((value, bytes.len())), "{value}");
         }
+    }
+
+    #[test]
+    fn an_optimizer_that_can_not_be_run_is_named() {
+        let folder = std::env::temp_dir().join(format!("bowline-pack-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let mut component = COMPONENT.to_vec();
+        component.extend_from_slice(&[MODULE, 8]);
+        component.extend_from_slice(&CORE_MODULE);
+        let error = smaller(&component, &folder.join("no-such-program"), &folder.join("out.wasm"));
+        let error = error.expect_err("no program").to_string();
+        fs::remove_dir_all(&folder).expect("the folder again");
+        assert!(error.contains("no-such-program"), "{error}");
+        let nothing = smaller(&COMPONENT, Path::new("x"), Path::new("y")).expect("nothing to do");
+        assert_eq!(nothing, COMPONENT);
     }
 }

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
 /// The largest component, in bytes.
-const BYTES_MAX: usize = 250_000;
+const BYTES_MAX: usize = 300_000;
 
 fn components() -> Vec<(String, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/components");
@@ -114,7 +114,7 @@ fn every_component_carries_its_manifest_once() {
 #[test]
 fn no_component_names_a_folder_of_the_machine_that_built_it() {
     for (name, bytes) in components() {
-        for foreign in [env!("CARGO_MANIFEST_DIR"), "/.cargo/", "index.", "/home/", "/root/"] {
+        for foreign in [env!("CARGO_MANIFEST_DIR"), "/.cargo/", "/registry/src/", "/home/", "/root/"] {
             let found =
                 bytes.windows(foreign.len()).position(|window| window == foreign.as_bytes());
             assert_eq!(found, None, "{name} names `{foreign}`");

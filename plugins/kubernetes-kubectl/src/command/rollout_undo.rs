@@ -1,142 +1,73 @@
-//! `rollout undo`: brings a Deployment back to an earlier revision, once.
+//! `rollout undo`: brings a Deployment, StatefulSet or DaemonSet back to an earlier revision, once.
 //!
-//! Everything is decided before the one write: the target is frozen, the write holds only for the
-//! Deployment that was looked at, and it carries the step's mark. After a lost answer or a conflict
+//! Everything is decided before the one write: the goal is frozen, the write holds only for the
+//! object that was looked at, and it carries the step's mark. After a lost answer or a conflict
 //! the step looks and compares; it never decides anew which revision to go to.
 
 mod write;
 
-use super::{Command, FlagValue};
-use crate::arguments::Call;
+use super::{Command, Needs, Run, only_objects};
+use crate::arguments::DryRun;
+use crate::kinds;
+use crate::outcome::Done;
+use crate::session::{Session, Target};
 use crate::undo::history::{self, Chosen, NotInHistory};
 use crate::undo::mark::{self, Mark};
-use crate::undo::{annotation, selector, template, warnings};
-use crate::{Outputs, resource, wording};
-use bowline_sdk::kubernetes::{self, Cluster, Target};
-use bowline_sdk::{ConnectError, Context, Failure, log, retry, shown};
-use serde_json::Value;
+use crate::undo::{REVISION, annotation, revisions, selector, template, warnings};
+use crate::wording;
+use bowline_sdk::kubernetes::{self, everything};
+use bowline_sdk::{Failure, log};
+use serde_json::{Map, Value};
 
 /// This command.
 pub const COMMAND: Command = Command {
     words: &["rollout", "undo"],
-    flags: &[("to-revision", FlagValue::Required), ("dry-run", FlagValue::Optional)],
-    run,
+    flags: &["to-revision", "dry-run", "wait", "timeout", "selector", "all", "allow-empty"],
+    reads_documents: false,
+    needs: Needs {
+        history: true,
+        fields: &["/spec/template", "/metadata/annotations"],
+        ..Needs::only(&["get", "patch"])
+    },
+    run: Run::Each {
+        check: |call| {
+            wanted(call.number("to-revision")?)?;
+            only_objects(call)
+        },
+        one: undo,
+    },
 };
 
-/// How far to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DryRun {
-    None,
-    Client,
-    Server,
-}
-
-/// What is to be done, and with which handle.
+/// What is to be done to one object.
 struct Undo<'a> {
-    ctx: &'a Context,
-    cluster: Cluster,
-    target: Target,
-    namespace: &'a str,
-    name: String,
+    session: &'a Session<'a>,
+    target: &'a Target,
     /// The revision asked for; 0 for the previous one.
     wanted: i64,
-    dry_run: DryRun,
     key: String,
-    /// What the connection's account needs, for messages.
-    remedy: String,
 }
 
-fn run(ctx: &Context, call: &Call) -> Result<Outputs, Failure> {
-    let name = deployment_name(call)?;
-    let wanted = wanted(call)?;
-    let dry_run = dry_run(call)?;
-    let cluster = narrow(Cluster::open(ctx, "cluster")?, &call.namespace, &name);
-    let kind = kubernetes::kind("apps", "v1", "deployments");
-    let undo = Undo {
-        ctx,
-        cluster,
-        target: kubernetes::target(kind, Some(&call.namespace), &name),
-        namespace: &call.namespace,
-        wanted,
-        dry_run,
-        key: ctx.idempotency_key(),
-        remedy: format!(
-            "the account of connection `{}` needs a role in namespace `{}` with get and patch on \
-             deployments.apps and list on replicasets.apps",
-            call.connection.name, call.namespace
-        ),
-        name,
-    };
-    undo.run()
-}
-
-fn deployment_name(call: &Call) -> Result<String, Failure> {
-    let resource = resource::read(&call.resources)?;
-    match resource.kind.kind {
-        "Deployment" => Ok(resource.name),
-        "StatefulSet" | "DaemonSet" => Err(Failure::config(format!(
-            "rolling back a {} is not supported; this step rolls back Deployments",
-            resource.kind.kind
-        ))),
-        "Rollout" => Err(Failure::config(
-            "no rollbacker has been implemented for \"Rollout\"; Argo Rollouts go back with \
-             `kubectl argo rollouts undo`",
-        )),
-        kind => Err(Failure::config(format!(
-            "no rollbacker has been implemented for \"{kind}\"; this step rolls back Deployments"
-        ))),
+fn undo(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
+    let kind = target.kind.name.as_str();
+    if !target.kind.rolls_out() {
+        let hint = match kind {
+            "Rollout" => "Argo Rollouts go back with `kubectl argo rollouts undo`",
+            _ => "this step rolls back Deployments, StatefulSets and DaemonSets",
+        };
+        let text = format!("no rollbacker has been implemented for \"{kind}\"; {hint}");
+        return Err(Failure::config(text));
     }
+    let wanted = wanted(session.call.number("to-revision")?)?;
+    Undo { session, target, wanted, key: session.ctx.idempotency_key() }.run()
 }
 
-fn wanted(call: &Call) -> Result<i64, Failure> {
-    let Some(Some(value)) = call.flag("to-revision") else { return Ok(0) };
-    match value.parse::<i64>() {
-        Ok(wanted) if wanted < 0 => {
+fn wanted(given: Option<i64>) -> Result<i64, Failure> {
+    match given.unwrap_or_default() {
+        wanted if wanted < 0 => {
             Err(not_in_history(format!("unable to find specified revision {wanted} in history")))
         }
-        Ok(wanted) => Ok(wanted),
-        Err(_) => Err(Failure::config(format!(
-            "invalid argument \"{}\" for \"--to-revision\" flag; give a whole number",
-            shown(value)
-        ))),
+        wanted => Ok(wanted),
     }
-}
-
-fn dry_run(call: &Call) -> Result<DryRun, Failure> {
-    match call.flag("dry-run") {
-        None | Some(Some("none")) => Ok(DryRun::None),
-        Some(Some("client")) => Ok(DryRun::Client),
-        Some(Some("server")) => Ok(DryRun::Server),
-        Some(None) => {
-            log::warn!("--dry-run is deprecated and can be replaced with --dry-run=client.");
-            Ok(DryRun::Client)
-        }
-        Some(Some(other)) => Err(Failure::config(format!(
-            "Invalid dry-run value ({}). Must be \"none\", \"server\", or \"client\".",
-            shown(other)
-        ))),
-    }
-}
-
-/// Gives up what this call does not need. Where the grant is narrower already, it stays as it is.
-fn narrow(cluster: Cluster, namespace: &str, name: &str) -> Cluster {
-    // Both names are checked and hold nothing that JSON would have to escape.
-    let needed = [
-        format!(
-            r#"{{"verbs":["get","patch"],"resource":"apps/deployments","namespace":"{namespace}","name":"{name}","fields":["/spec/template","/metadata/annotations"]}}"#
-        ),
-        format!(r#"{{"verbs":["list"],"resource":"apps/replicasets","namespace":"{namespace}"}}"#),
-        format!(r#"{{"verbs":["get"],"resource":"namespaces","name":"{namespace}"}}"#),
-    ];
-    for count in [3, 2] {
-        let scope: Value =
-            serde_json::from_str(&format!("[{}]", needed[..count].join(","))).unwrap_or_default();
-        match cluster.restrict(&scope) {
-            Ok(narrowed) => return narrowed,
-            Err(error) => log::debug!("kept the handle as granted: {}", error.message),
-        }
-    }
-    cluster
 }
 
 fn not_in_history(text: String) -> Failure {
@@ -144,96 +75,65 @@ fn not_in_history(text: String) -> Failure {
 }
 
 impl Undo<'_> {
-    fn run(&self) -> Result<Outputs, Failure> {
-        let deployment = self.look()?;
-        if let Some(mark) = mark::find(&deployment, &self.key) {
-            return self.done_before(&deployment, &mark);
+    /// `deployment nginx`, for sentences.
+    fn named(&self) -> String {
+        format!("{} {}", self.target.kind.name.to_ascii_lowercase(), self.target.name)
+    }
+
+    fn run(&self) -> Result<Done, Failure> {
+        let object = self.session.get(self.target)?;
+        if let Some(mark) = mark::find(&object, &self.key) {
+            return self.done_before(&object, &mark);
         }
-        for warning in warnings::managers(&deployment) {
+        for warning in warnings::managers(&object, &self.target.kind.api.resource) {
             log::warn!("{warning}");
         }
-        let sets = self.replica_sets(&deployment)?;
-        if let Some(warning) = warnings::overlap(&deployment, &sets) {
+        let history = self.history(&object)?;
+        if let Some(warning) = warnings::overlap(&object, &history) {
             log::warn!("{warning}");
         }
-        let chosen = history::choose(&deployment, &sets, self.wanted)
-            .map_err(|NotInHistory(text)| not_in_history(text))?;
-        self.announce(&deployment, &sets, &chosen);
-        if self.dry_run == DryRun::Client {
+        let is_deployment = self.target.kind.name == "Deployment";
+        let chosen = match is_deployment {
+            true => history::choose(&object, &history, self.wanted),
+            false => revisions::choose(&object, &history, self.wanted),
+        };
+        let chosen = chosen.map_err(|NotInHistory(text)| not_in_history(text))?;
+        let from = match is_deployment {
+            true => annotation(&object, REVISION).and_then(|text| text.parse().ok()),
+            false => revisions::current(&object, &history),
+        };
+        self.announce(&object, &history, from, &chosen);
+        let label = self.target.label();
+        if self.session.dry_run == DryRun::Client {
             let message = format!(
-                "deployment.apps/{} would go to revision {} with {} (dry run)",
-                self.name,
+                "{label} would go to revision {} with {} (dry run)",
                 chosen.revision,
                 template::images_in_words(&chosen.template)
             );
-            return Ok(self.outputs(false, &deployment, &chosen, message));
+            return Ok(outputs(false, from, &chosen, message).at(&object));
         }
-        self.refuse_paused(&deployment)?;
-        if template::same(template_of(&deployment), &chosen.template) {
+        self.refuse_paused(&object)?;
+        if template::same(template_of(&object), &chosen.template) {
             let message = format!(
-                "deployment.apps/{} skipped rollback (current template already matches revision {})",
-                self.name, self.wanted
+                "{label} skipped rollback (current template already matches revision {})",
+                self.wanted
             );
-            return Ok(self.outputs(false, &deployment, &chosen, message));
+            return Ok(outputs(false, from, &chosen, message).at(&object));
         }
-        write::write(self, deployment, &chosen)
+        write::write(self, object, from, &chosen)
     }
 
-    /// One look at the Deployment. A missing namespace is told from a missing Deployment.
-    fn look(&self) -> Result<Value, Failure> {
-        match retry::read(self.ctx, || self.cluster.get(&self.target)) {
-            Ok(deployment) => Ok(deployment),
-            Err(error) if error.status == Some(404) => Err(self.missing(error)),
-            Err(error) => Err(wording::first_look(error, &self.remedy)),
-        }
-    }
-
-    fn missing(&self, error: ConnectError) -> Failure {
-        // Without details the server does not even know the path.
-        if error.answer()["details"]["name"].is_null()
-            && wording::said(&error).contains("could not find the requested resource")
-        {
-            return Failure::from(error).with_message(
-                "the cluster does not serve apps/v1 deployments; it is too old or no \
-                    Kubernetes API server",
-            );
-        }
-        if self.namespace != "default" {
-            let kind = kubernetes::kind("", "v1", "namespaces");
-            let namespace = kubernetes::target(kind, None, self.namespace);
-            match retry::read(self.ctx, || self.cluster.get(&namespace)) {
-                Ok(_) => (),
-                Err(gone) if gone.status == Some(404) => return wording::first_look(gone, ""),
-                Err(_) => {
-                    let failure = wording::first_look(error, "");
-                    let text = format!("{failure}; its namespace may be missing, too");
-                    return failure.with_message(text);
-                }
-            }
-        }
-        wording::first_look(error, "")
-    }
-
-    fn replica_sets(&self, deployment: &Value) -> Result<Vec<Value>, Failure> {
-        let selector = selector::text(&deployment["spec"]["selector"]).map_err(|why| {
-            let message = format!("deployment {} has an invalid label selector: {why}", self.name);
-            Failure::permanent("kubernetes.invalid-answer", message)
-        })?;
-        let query = kubernetes::Query { label_selector: selector, ..kubernetes::everything() };
-        let kind = kubernetes::kind("apps", "v1", "replicasets");
-        let sets = self.cluster.list_all(self.ctx, &kind, Some(self.namespace), &query);
-        sets.map_err(|error| {
-            let doing = format!("failed to retrieve replica sets from deployment {}", self.name);
-            wording::later(error, &doing, &self.remedy)
-        })
+    /// The ReplicaSets or ControllerRevisions that the object's selector matches.
+    fn history(&self, object: &Value) -> Result<Vec<Value>, Failure> {
+        list(self.session, self.target, object)
     }
 
     /// Says from where to where, before anything is written.
-    fn announce(&self, deployment: &Value, sets: &[Value], chosen: &Chosen) {
-        let from = revision_of(deployment).map_or_else(|| "?".to_owned(), |from| from.to_string());
+    fn announce(&self, object: &Value, history: &[Value], from: Option<i64>, chosen: &Chosen) {
+        let from = from.map_or_else(|| "?".to_owned(), |from| from.to_string());
         log::info!(
             "revision {from} ({}) -> revision {} ({})",
-            template::images_in_words(template_of(deployment)),
+            template::images_in_words(template_of(object)),
             chosen.revision,
             template::images_in_words(&chosen.template)
         );
@@ -247,19 +147,22 @@ impl Undo<'_> {
                 chosen.name
             );
         }
-        if warnings::in_progress(deployment) {
+        if self.target.kind.name == "Deployment" && warnings::in_progress(object) {
             log::warn!(
                 "the rollout of revision {from} has not finished; it counts as the current one"
             );
         }
-        let older = history::owned(deployment, sets).len().saturating_sub(2);
+        if let Some(warning) = warnings::by_hand(object) {
+            log::warn!("{warning}");
+        }
+        let older = history::owned(object, history).len().saturating_sub(2);
         if self.wanted == 0 && older > 0 {
             log::info!("{older} more in history; `to_revision` goes to a certain one");
         }
     }
 
-    fn refuse_paused(&self, deployment: &Value) -> Result<(), Failure> {
-        if deployment["spec"]["paused"] != Value::Bool(true) {
+    fn refuse_paused(&self, object: &Value) -> Result<(), Failure> {
+        if object["spec"]["paused"] != true {
             return Ok(());
         }
         Err(Failure::permanent(
@@ -270,52 +173,64 @@ impl Undo<'_> {
     }
 
     /// The mark of this step is there: an earlier attempt's write took effect.
-    fn done_before(&self, deployment: &Value, mark: &Mark) -> Result<Outputs, Failure> {
-        let template = template_of(deployment);
+    fn done_before(&self, object: &Value, mark: &Mark) -> Result<Done, Failure> {
+        let template = template_of(object);
         if template::digest(template) != mark.template {
             return Err(Failure::permanent(
                 "conflict",
                 format!(
-                    "deployment {} was rolled back to revision {} by an earlier attempt of this \
-                     step, then changed by someone else; it is left as it is",
-                    self.name, mark.to
+                    "{} was rolled back to revision {} by an earlier attempt of this step, then \
+                     changed by someone else; it is left as it is",
+                    self.named(),
+                    mark.to
                 ),
             ));
         }
         log::info!("an earlier attempt of this step has rolled back already; nothing is sent");
-        Ok(Outputs {
-            changed: true,
-            deployment: self.name.clone(),
-            namespace: self.namespace.to_owned(),
-            from_revision: mark.from,
-            to_revision: Some(mark.to),
-            images: template::images(template),
-            message: format!("deployment.apps/{} rolled back", self.name),
-        })
+        let message = format!("{} rolled back", self.target.label());
+        let images = template::images(template);
+        Ok(described(Done::new(true, message).at(object), mark.from, mark.to, images))
     }
+}
 
-    fn outputs(&self, changed: bool, before: &Value, chosen: &Chosen, message: String) -> Outputs {
-        log::info!("{message}");
-        Outputs {
-            changed,
-            deployment: self.name.clone(),
-            namespace: self.namespace.to_owned(),
-            from_revision: revision_of(before),
-            to_revision: Some(chosen.revision),
-            images: template::images(&chosen.template),
-            message,
+/// The ReplicaSets or ControllerRevisions that an object's selector matches.
+pub(crate) fn list(
+    session: &Session<'_>,
+    target: &Target,
+    object: &Value,
+) -> Result<Vec<Value>, Failure> {
+    let (kind, name) = (target.kind.name.as_str(), &target.name);
+    let selector = selector::text(&object["spec"]["selector"]).map_err(|why| {
+        let word = kind.to_ascii_lowercase();
+        let message = format!("{word} {name} has an invalid label selector: {why}");
+        Failure::permanent("kubernetes.invalid-answer", message)
+    })?;
+    let query = kubernetes::Query { label_selector: selector, ..everything() };
+    let (resource, doing) = match kind {
+        "Deployment" => {
+            ("replicasets", format!("failed to retrieve replica sets from deployment {name}"))
         }
-    }
+        _ => ("controllerrevisions", format!("unable to find history controlled by {kind} {name}")),
+    };
+    let Some(listed) = kinds::find_known(resource) else { return Ok(Vec::new()) };
+    let namespace = session.namespace(&listed);
+    let found = session.cluster.list_all(session.ctx, &listed.api, namespace, &query);
+    found.map_err(|error| wording::later(error, &doing, &session.remedy))
 }
 
-fn template_of(deployment: &Value) -> &Value {
-    &deployment["spec"]["template"]
+fn outputs(changed: bool, from: Option<i64>, chosen: &Chosen, message: String) -> Done {
+    let images = template::images(&chosen.template);
+    described(Done::new(changed, message), from, chosen.revision, images)
 }
 
-fn revision_of(deployment: &Value) -> Option<i64> {
-    annotation(deployment, crate::undo::REVISION)?.parse().ok()
+fn described(done: Done, from: Option<i64>, to: i64, images: Map<String, Value>) -> Done {
+    let done = match from {
+        Some(from) => done.with("fromRevision", from),
+        None => done,
+    };
+    done.with("toRevision", to).with("images", images)
 }
 
-fn uid_of(deployment: &Value) -> Option<String> {
-    deployment["metadata"]["uid"].as_str().map(str::to_owned)
+pub(crate) fn template_of(object: &Value) -> &Value {
+    &object["spec"]["template"]
 }

@@ -3,10 +3,10 @@
 use super::{REVISION, template};
 use serde_json::{Map, Value};
 
-/// The ReplicaSet that a rollback goes to, frozen before anything is written.
+/// The revision that a rollback goes to, frozen before anything is written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chosen {
-    /// The ReplicaSet's name.
+    /// The name of the ReplicaSet or ControllerRevision.
     pub name: String,
     /// Its revision; 0 when it has none.
     pub revision: i64,
@@ -16,6 +16,8 @@ pub struct Chosen {
     pub annotations: Map<String, Value>,
     /// Another ReplicaSet has the same revision.
     pub ambiguous: bool,
+    /// The patch that a ControllerRevision holds; none for a ReplicaSet.
+    pub data: Option<Value>,
 }
 
 /// Why there is nothing to go back to, in kubectl's words.
@@ -27,8 +29,12 @@ pub struct NotInHistory(pub String);
 #[must_use]
 pub fn owned<'a>(deployment: &Value, sets: &'a [Value]) -> Vec<&'a Value> {
     let uid = deployment["metadata"]["uid"].as_str();
-    let mut owned: Vec<&Value> =
-        sets.iter().filter(|set| uid.is_some() && controller(set) == uid).collect();
+    let mut owned: Vec<&Value> = Vec::new();
+    for set in sets {
+        if uid.is_some() && controller(set) == uid {
+            owned.push(set);
+        }
+    }
     let age = |set: &Value| {
         let of = |name| set["metadata"][name].as_str().unwrap_or_default().to_owned();
         (of("creationTimestamp"), of("name"))
@@ -67,8 +73,12 @@ pub fn revision(object: &Value) -> Option<i64> {
 /// When the history has no such revision. `wanted` below 0 is never in it.
 pub fn choose(deployment: &Value, sets: &[Value], wanted: i64) -> Result<Chosen, NotInHistory> {
     let owned = owned(deployment, sets);
-    let known: Vec<(i64, &Value)> =
-        owned.iter().filter_map(|set| Some((revision(set)?, *set))).collect();
+    let mut known: Vec<(i64, &Value)> = Vec::new();
+    for set in owned {
+        if let Some(revision) = revision(set) {
+            known.push((revision, set));
+        }
+    }
     let found = if wanted == 0 {
         second_highest(&known).ok_or_else(|| {
             let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
@@ -89,10 +99,11 @@ pub fn choose(deployment: &Value, sets: &[Value], wanted: i64) -> Result<Chosen,
         template: template::for_deployment(&set["spec"]["template"]),
         annotations: annotations.cloned().unwrap_or_default(),
         ambiguous: same > 1,
+        data: None,
     })
 }
 
-fn second_highest<'a>(known: &[(i64, &'a Value)]) -> Option<(i64, &'a Value)> {
+pub(super) fn second_highest<'a>(known: &[(i64, &'a Value)]) -> Option<(i64, &'a Value)> {
     let mut latest: Option<(i64, &Value)> = None;
     let mut previous: Option<(i64, &Value)> = None;
     for &(revision, set) in known {

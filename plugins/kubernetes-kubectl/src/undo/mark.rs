@@ -1,4 +1,4 @@
-//! The mark that a rollback leaves on the Deployment, so that it is never done twice.
+//! The mark that a rollback leaves on the object, so that it is never done twice.
 //!
 //! A second `undo` would bring the bad release back. So the write carries the step's key, which is
 //! the same for all attempts of this step in this run and for no other. Whoever finds the mark
@@ -13,7 +13,7 @@ pub const ANNOTATION: &str = "bowline/undo";
 /// What an earlier attempt of this step did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The revision before, when the Deployment said it.
+    /// The revision before, when the object said it.
     pub from: Option<i64>,
     /// The revision gone back to.
     pub to: i64,
@@ -30,10 +30,10 @@ pub fn write(key: &str, run: &str, from: Option<i64>, chosen: &Chosen) -> String
     format!("key={key} run={run} from={from} to={to} template={template}")
 }
 
-/// The mark on `deployment`, if it was left under `key`.
+/// The mark on `object`, if it was left under `key`.
 #[must_use]
-pub fn find(deployment: &Value, key: &str) -> Option<Mark> {
-    let text = annotation(deployment, ANNOTATION)?;
+pub fn find(object: &Value, key: &str) -> Option<Mark> {
+    let text = annotation(object, ANNOTATION)?;
     let field =
         |name: &str| text.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
     if key.is_empty() || field("key") != Some(key) {
@@ -59,6 +59,7 @@ mod tests {
             template: json!({"a": 1}),
             annotations: serde_json::Map::new(),
             ambiguous: false,
+            data: None,
         };
         let text = write("k1", "run-1", Some(3), &chosen);
         let marked = json!({"metadata": {"annotations": {"bowline/undo": text}}});

@@ -2,9 +2,12 @@
 //! them, in two JSON-Patch operations.
 //!
 //! `add` instead of kubectl's `replace`: the same effect, and it works on a Deployment that has no
-//! annotations yet. Replicas, strategy and selector are not touched.
+//! annotations yet. Replicas, strategy and selector are not touched. A ControllerRevision holds its
+//! own patch, which is sent as it is.
 
 use super::{history::Chosen, mark};
+use crate::members::{nest, put};
+use bowline_sdk::kubernetes::PatchKind;
 use serde_json::{Map, Value};
 
 /// Annotations that belong to the Deployment and not to a revision of it.
@@ -17,22 +20,28 @@ const OF_THE_DEPLOYMENT: &[&str] = &[
     "deprecated.deployment.rollback.to",
 ];
 
-/// The patch that brings `deployment` to `chosen`, with this step's mark in it.
+/// The patch that brings `object` to `chosen`, with this step's mark in it.
 #[must_use]
-pub fn patch(deployment: &Value, chosen: &Chosen, mark: &str) -> Value {
-    let mut annotations = annotations(deployment, chosen);
+pub fn patch(object: &Value, chosen: &Chosen, mark: &str) -> (PatchKind, Value) {
+    if let Some(Value::Object(data)) = &chosen.data {
+        let mut patch = data.clone();
+        put(&mut patch, "metadata", nest(&["annotations", mark::ANNOTATION], mark.into()));
+        return (PatchKind::StrategicMerge, Value::Object(patch));
+    }
+    let mut annotations = annotations(object, chosen);
     annotations.insert(mark::ANNOTATION.to_owned(), mark.into());
     let add = |path: &str, value: Value| {
         let mut operation = Map::new();
-        operation.insert("op".to_owned(), "add".into());
-        operation.insert("path".to_owned(), path.into());
-        operation.insert("value".to_owned(), value);
+        put(&mut operation, "op", "add");
+        put(&mut operation, "path", path);
+        put(&mut operation, "value", value);
         Value::Object(operation)
     };
-    Value::Array(vec![
+    let operations = vec![
         add("/spec/template", chosen.template.clone()),
         add("/metadata/annotations", Value::Object(annotations)),
-    ])
+    ];
+    (PatchKind::JsonPatch, Value::Array(operations))
 }
 
 /// The Deployment's own annotations, and everything else as of the revision.
@@ -75,10 +84,12 @@ mod tests {
             .cloned()
             .expect("an object"),
             ambiguous: false,
+            data: None,
         };
 
-        let patch = patch(&deployment, &chosen, "ours");
+        let (how, patch) = patch(&deployment, &chosen, "ours");
 
+        assert_eq!(how, PatchKind::JsonPatch);
         assert_eq!(
             patch,
             json!([
@@ -91,5 +102,23 @@ mod tests {
                 }},
             ])
         );
+    }
+
+    #[test]
+    fn k25_the_patch_of_a_controller_revision_is_sent_as_it_is() {
+        let data = json!({"spec": {"template": {"$patch": "replace", "spec": {"newer": 1}}}});
+        let chosen = Chosen {
+            name: "db-1".into(),
+            revision: 1,
+            template: json!({"spec": {"newer": 1}}),
+            annotations: Map::new(),
+            ambiguous: false,
+            data: Some(data.clone()),
+        };
+        let (how, mut patch) = patch(&json!({}), &chosen, "ours");
+        assert_eq!(how, PatchKind::StrategicMerge);
+        let metadata = patch.as_object_mut().and_then(|patch| patch.remove("metadata"));
+        assert_eq!(metadata, Some(json!({"annotations": {"bowline/undo": "ours"}})));
+        assert_eq!(patch, data);
     }
 }

@@ -1,5 +1,6 @@
 //! A Deployment's `spec.selector` as the text that a list request takes.
 
+use crate::members::{in_a_row, items, joined};
 use serde_json::Value;
 
 /// The selector in the API's own syntax, sorted by key. None when it selects everything.
@@ -13,16 +14,14 @@ pub fn text(selector: &Value) -> Result<Option<String>, String> {
         let value = value.as_str().ok_or_else(|| format!("label `{key}` is no text"))?;
         parts.push((key.clone(), format!("{key}={value}")));
     }
-    for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
+    for expression in items(&selector["matchExpressions"]) {
         let key = expression["key"].as_str().ok_or("an expression has no key")?;
-        let mut values: Vec<&str> = expression["values"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let mut values: Vec<&str> = Vec::new();
+        for value in items(&expression["values"]) {
+            values.extend(value.as_str());
+        }
         super::sort(&mut values, |one, other| one < other);
-        let values = values.join(",");
+        let values = in_a_row(&values, ",");
         let part = match expression["operator"].as_str() {
             Some("In") => format!("{key} in ({values})"),
             Some("NotIn") => format!("{key} notin ({values})"),
@@ -36,8 +35,8 @@ pub fn text(selector: &Value) -> Result<Option<String>, String> {
         parts.push((key.to_owned(), part));
     }
     super::sort(&mut parts, |one, other| one < other);
-    let text: Vec<String> = parts.into_iter().map(|(_, part)| part).collect();
-    Ok((!text.is_empty()).then(|| text.join(",")))
+    let text = joined(&mut parts.into_iter().map(|(_, part)| part), ",");
+    Ok((!text.is_empty()).then_some(text))
 }
 
 #[cfg(test)]

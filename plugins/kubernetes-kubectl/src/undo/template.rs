@@ -3,6 +3,7 @@
 //! Compared as the API server means them: an absent, a null and an empty member are one, and
 //! quantities count by their value.
 
+use crate::members::{items, joined, text};
 use serde_json::{Map, Value};
 
 /// The label by which the controller tells ReplicaSets apart; no part of what was asked for.
@@ -58,7 +59,7 @@ pub fn digest(template: &Value) -> String {
 pub fn images(template: &Value) -> Map<String, Value> {
     let mut images = Map::new();
     for list in ["containers", "initContainers"] {
-        for container in template["spec"][list].as_array().into_iter().flatten() {
+        for container in items(&template["spec"][list]) {
             if let (Some(name), Some(image)) =
                 (container["name"].as_str(), container["image"].as_str())
             {
@@ -72,11 +73,10 @@ pub fn images(template: &Value) -> Map<String, Value> {
 /// Images for a log line: `web=nginx:1.22, sidecar=envoy:1`.
 #[must_use]
 pub fn images_in_words(template: &Value) -> String {
-    let images: Vec<String> = images(template)
-        .iter()
-        .map(|(name, image)| format!("{name}={}", image.as_str().unwrap_or_default()))
-        .collect();
-    if images.is_empty() { "no images".to_owned() } else { images.join(", ") }
+    let images = images(template);
+    let mut pairs = images.iter().map(|(name, image)| format!("{name}={}", text(image)));
+    let pairs = joined(&mut pairs, ", ");
+    if pairs.is_empty() { "no images".to_owned() } else { pairs }
 }
 
 /// The value without what means nothing, quantities in one spelling.

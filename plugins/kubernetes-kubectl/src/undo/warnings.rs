@@ -1,17 +1,18 @@
 //! What a person should know about a rollback although it is done.
 
 use super::{annotation, history};
+use crate::members::{joined, text};
 use serde_json::Value;
 
 /// Kubectl's warning for what `kubectl apply` manages, and ours for what another tool manages and
 /// may soon bring the bad version back.
 #[must_use]
-pub fn managers(deployment: &Value) -> Vec<String> {
+pub fn managers(deployment: &Value, resource: &str) -> Vec<String> {
     let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
     let mut found = Vec::new();
     if annotation(deployment, "kubectl.kubernetes.io/last-applied-configuration").is_some() {
         found.push(format!(
-            "Warning: resource deployments/{name} was previously managed with 'kubectl apply'. \
+            "Warning: resource {resource}/{name} was previously managed with 'kubectl apply'. \
              Rolling back will not update the kubectl.kubernetes.io/last-applied-configuration \
              annotation, which may cause unexpected behavior on future 'kubectl apply' operations. \
              Consider using 'kubectl apply' with your previous configuration file instead."
@@ -29,7 +30,7 @@ pub fn managers(deployment: &Value) -> Vec<String> {
     {
         if managed {
             found.push(format!(
-                "deployment {name} is managed by {tool}: its next {when} may bring the version back \
+                "{name} is managed by {tool}: its next {when} may bring the version back \
                  that is being left now, so change it there too"
             ));
         }
@@ -41,15 +42,14 @@ pub fn managers(deployment: &Value) -> Vec<String> {
 #[must_use]
 pub fn overlap(deployment: &Value, sets: &[Value]) -> Option<String> {
     let uid = deployment["metadata"]["uid"].as_str();
-    let foreign: Vec<&str> = sets
+    let mut foreign = sets
         .iter()
         .filter(|set| history::controller(set).is_some_and(|owner| Some(owner) != uid))
-        .filter_map(|set| set["metadata"]["name"].as_str())
         .take(5)
-        .collect();
+        .map(|set| text(&set["metadata"]["name"]).to_owned());
+    let foreign = joined(&mut foreign, ", ");
     (!foreign.is_empty()).then(|| {
-        let foreign = foreign.join(", ");
-        format!("other owners' replica sets have the same labels and were left out: {foreign}")
+        format!("other owners' revisions have the same labels and were left out: {foreign}")
     })
 }
 
@@ -62,6 +62,19 @@ pub fn in_progress(deployment: &Value) -> bool {
     generation.is_some_and(|generation| generation > status("observedGeneration"))
         || status("updatedReplicas") < wanted
         || status("availableReplicas") < wanted
+}
+
+/// Says when a StatefulSet or DaemonSet will not replace all its pods by itself.
+#[must_use]
+pub fn by_hand(object: &Value) -> Option<String> {
+    let strategy = &object["spec"]["updateStrategy"];
+    if strategy["type"] == "OnDelete" {
+        return Some(
+            "its strategy is OnDelete: each pod changes only when it is deleted".to_owned(),
+        );
+    }
+    let partition = strategy["rollingUpdate"]["partition"].as_i64().filter(|it| *it > 0)?;
+    Some(format!("its partition is {partition}: pods below that number stay as they are"))
 }
 
 #[cfg(test)]
@@ -85,7 +98,7 @@ mod tests {
             ),
         ];
         for (metadata, expected) in cases {
-            let found = managers(&json!({"metadata": metadata}));
+            let found = managers(&json!({"metadata": metadata}), "deployments");
             assert_eq!(found.len(), expected.len(), "{metadata}: {found:?}");
             for (text, name) in found.iter().zip(expected) {
                 assert!(text.contains(name), "{text}");
@@ -105,6 +118,24 @@ mod tests {
                     "availableReplicas": available},
             });
             assert_eq!(in_progress(&deployment), expected, "{deployment}");
+        }
+    }
+
+    #[test]
+    fn k26_what_stays_behind_is_said() {
+        let cases = [
+            (json!({"type": "OnDelete"}), Some("OnDelete")),
+            (
+                json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}),
+                Some("partition is 2"),
+            ),
+            (json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}), None),
+            (Value::Null, None),
+        ];
+        for (strategy, expected) in cases {
+            let said = by_hand(&json!({"spec": {"updateStrategy": strategy}}));
+            assert_eq!(said.is_some(), expected.is_some(), "{said:?}");
+            assert!(said.unwrap_or_default().contains(expected.unwrap_or_default()));
         }
     }
 }

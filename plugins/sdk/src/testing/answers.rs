@@ -37,15 +37,51 @@ impl Answer {
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the members are those of the contract")]
 pub enum Call {
-    Get { target: Target },
-    List { kind: Kind, namespace: Option<String>, query: Query },
-    Table { kind: Kind, namespace: Option<String>, name: Option<String>, query: Query },
+    Get {
+        target: Target,
+    },
+    List {
+        kind: Kind,
+        namespace: Option<String>,
+        query: Query,
+    },
+    Table {
+        kind: Kind,
+        namespace: Option<String>,
+        name: Option<String>,
+        query: Query,
+    },
     Discover,
-    Create { kind: Kind, namespace: Option<String>, object: Value, options: WriteOptions },
-    Replace { target: Target, object: Value, options: WriteOptions },
-    Patch { target: Target, how: PatchKind, patch: Value, options: WriteOptions },
-    Delete { target: Target, delete: Option<Value>, options: WriteOptions },
-    Watch { kind: Kind, namespace: Option<String>, from_version: Option<String> },
+    Create {
+        kind: Kind,
+        namespace: Option<String>,
+        object: Value,
+        options: WriteOptions,
+    },
+    Replace {
+        target: Target,
+        object: Value,
+        options: WriteOptions,
+    },
+    Patch {
+        target: Target,
+        how: PatchKind,
+        patch: Value,
+        options: WriteOptions,
+    },
+    Delete {
+        target: Target,
+        delete: Option<Value>,
+        options: WriteOptions,
+    },
+    /// Answered by a list of changes, each as `{"type": "MODIFIED", "object": …}` or as the object
+    /// alone. An `ERROR` ends the watch with the `Status` in it.
+    Watch {
+        kind: Kind,
+        namespace: Option<String>,
+        query: Query,
+        from_version: Option<String>,
+    },
 }
 
 /// A far side's failure: `service` and the reason of its `Status` make the code, 429 and 5xx are

@@ -260,14 +260,15 @@ impl Cluster {
         &self,
         kind: &Kind,
         namespace: Option<&str>,
-        _query: &Query,
+        query: &Query,
         from_version: Option<&str>,
     ) -> Result<Watcher, ConnectError> {
         let (namespace, from_version) =
             (namespace.map(str::to_owned), from_version.map(str::to_owned));
-        let changes = self.ask(&Call::Watch { kind: kind.clone(), namespace, from_version })?;
+        let (kind, query) = (kind.clone(), query.clone());
+        let changes = self.ask(&Call::Watch { kind, namespace, query, from_version })?;
         let changes = json(&changes).as_array().cloned().unwrap_or_default();
-        Ok(Watcher { changes: RefCell::new(changes.into_iter()) })
+        Ok(Watcher { state: Rc::clone(&self.state), changes: RefCell::new(changes.into_iter()) })
     }
 
     pub(crate) fn restrict(&self, scope: &str) -> Result<Self, ConnectError> {
@@ -280,16 +281,40 @@ impl Cluster {
     }
 }
 
-/// Plays back the array that the cluster answered to `watch`, each element as a change.
-#[derive(Debug)]
+/// Plays back the array that the cluster answered to `watch`, each element as a change. Waiting
+/// for more takes virtual time.
 pub(crate) struct Watcher {
+    state: Rc<RefCell<State>>,
     changes: RefCell<std::vec::IntoIter<Value>>,
 }
 
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watcher(pretended)")
+    }
+}
+
 impl Watcher {
-    pub(crate) fn next(&self, _timeout_ms: u32) -> Result<Option<(Change, String)>, ConnectError> {
-        let next = self.changes.borrow_mut().next();
-        Ok(next.map(|object| (Change::Modified, object.to_string())))
+    pub(crate) fn next(&self, timeout_ms: u32) -> Result<Option<(Change, String)>, ConnectError> {
+        let Some(next) = self.changes.borrow_mut().next() else {
+            let mut state = self.state.borrow_mut();
+            let waited = Duration::from_millis(timeout_ms.into()).min(state.remaining);
+            state.slept += waited;
+            state.remaining -= waited;
+            return Ok(None);
+        };
+        let change = match next["type"].as_str() {
+            Some("ERROR") => {
+                let status = next["object"]["code"].as_u64().and_then(|code| code.try_into().ok());
+                return Err(super::remote("kubernetes", status.unwrap_or(500), &next["object"]));
+            }
+            Some("ADDED") => Change::Added,
+            Some("DELETED") => Change::Deleted,
+            Some("BOOKMARK") => Change::Bookmark,
+            _ => Change::Modified,
+        };
+        let object = if next["object"].is_object() { &next["object"] } else { &next };
+        Ok(Some((change, object.to_string())))
     }
 }
 

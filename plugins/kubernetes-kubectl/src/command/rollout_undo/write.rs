@@ -1,13 +1,16 @@
 //! The write of a rollback, and what to do when its answer is not a plain yes.
 //!
-//! The target was chosen before and never changes here. Each try holds only for the version of the
-//! Deployment that was looked at; between two tries stands a look.
+//! The goal was chosen before and never changes here. Each try holds only for the version of the
+//! object that was looked at; between two tries stands a look.
 
-use super::{DryRun, Undo, revision_of, template_of, uid_of};
+use super::{Undo, outputs, template_of};
+use crate::arguments::DryRun;
+use crate::change;
+use crate::outcome::Done;
 use crate::undo::history::Chosen;
 use crate::undo::{mark, patch, template};
-use crate::{Outputs, wording};
-use bowline_sdk::kubernetes::{PatchKind, WriteOptions, plainly};
+use crate::wording;
+use bowline_sdk::kubernetes::WriteOptions;
 use bowline_sdk::{ConnectError, Failure, Reason, log, retry};
 use serde_json::Value;
 use std::time::Duration;
@@ -28,30 +31,35 @@ enum Verdict {
 
 /// What a look after a failed write shows.
 enum Found {
-    /// The write took effect.
-    Done,
+    /// The write took effect, and this is the object.
+    Done(Value),
     /// All that matters is as it was: the same write again.
     Unchanged(Value),
 }
 
 /// Brings `before` to `chosen`.
-pub(super) fn write(undo: &Undo<'_>, before: Value, chosen: &Chosen) -> Result<Outputs, Failure> {
-    let mark = mark::write(&undo.key, &undo.ctx.run_id(), revision_of(&before), chosen);
+pub(super) fn write(
+    undo: &Undo<'_>,
+    before: Value,
+    from: Option<i64>,
+    chosen: &Chosen,
+) -> Result<Done, Failure> {
+    let mark = mark::write(&undo.key, &undo.session.ctx.run_id(), from, chosen);
     let mut seen = before.clone();
     let mut writes = 0;
     loop {
         writes += 1;
         let error = match send(undo, &seen, chosen, &mark) {
-            Ok(()) => return Ok(done(undo, &before, chosen)),
+            Ok(after) => return Ok(done(undo, from, chosen, &after)),
             Err(error) => error,
         };
         let verdict = judge(&error);
         if matches!(verdict, Verdict::Refused) {
             return Err(refused(undo, error));
         }
-        log::warn!("looking at the deployment again: {}", wording::said(&error));
+        log::warn!("looking at {} again: {}", undo.named(), wording::said(&error));
         match look(undo, &before, chosen, &error, &verdict)? {
-            Found::Done => return Ok(done(undo, &before, chosen)),
+            Found::Done(after) => return Ok(done(undo, from, chosen, &after)),
             Found::Unchanged(_) if writes >= WRITES_MAX => return Err(refused(undo, error)),
             Found::Unchanged(now) if is_own_fault(&error, &seen, &now) => {
                 return Err(refused(undo, error));
@@ -59,32 +67,27 @@ pub(super) fn write(undo: &Undo<'_>, before: Value, chosen: &Chosen) -> Result<O
             Found::Unchanged(now) => seen = now,
         }
         // Different for each try; the status settles meanwhile.
-        undo.ctx.sleep(Duration::from_millis(150 * u64::from(writes)));
+        undo.session.ctx.sleep(Duration::from_millis(150 * u64::from(writes)));
     }
 }
 
-fn version_of(deployment: &Value) -> Option<String> {
-    deployment["metadata"]["resourceVersion"].as_str().map(str::to_owned)
+fn version_of(object: &Value) -> Option<String> {
+    object["metadata"]["resourceVersion"].as_str().map(str::to_owned)
 }
 
-fn send(undo: &Undo<'_>, seen: &Value, chosen: &Chosen, mark: &str) -> Result<(), ConnectError> {
-    let patch = patch::patch(seen, chosen, mark);
-    let options = WriteOptions {
-        dry_run: undo.dry_run == DryRun::Server,
-        if_version: version_of(seen),
-        if_uid: uid_of(seen),
-        ..plainly()
-    };
-    let send = || undo.cluster.patch(&undo.target, PatchKind::JsonPatch, &patch, &options);
-    retry::write(undo.ctx, send).map(drop)
+fn send(undo: &Undo<'_>, seen: &Value, chosen: &Chosen, mark: &str) -> Result<Value, ConnectError> {
+    let (how, patch) = patch::patch(seen, chosen, mark);
+    let options = WriteOptions { if_version: version_of(seen), ..undo.session.options(seen) };
+    let target = undo.session.wire(undo.target);
+    let send = || undo.session.cluster.patch(&target, how, &patch, &options);
+    retry::write(undo.session.ctx, send).map(|written| written.object)
 }
 
 fn judge(error: &ConnectError) -> Verdict {
     let remote = error.reason == Reason::Remote;
     match error.status {
         _ if error.in_doubt => Verdict::InDoubt,
-        _ if error.code == "kubernetes.conflict" => Verdict::Conflict,
-        Some(409) if remote => Verdict::Conflict,
+        _ if change::is_conflict(error) => Verdict::Conflict,
         // A condition that did not hold comes as a bare 422 from some servers.
         Some(422) if remote && !has_causes(error) => Verdict::Conflict,
         Some(500..) if remote => Verdict::InDoubt,
@@ -104,7 +107,7 @@ fn is_own_fault(error: &ConnectError, seen: &Value, now: &Value) -> bool {
         && version_of(seen) == version_of(now)
 }
 
-/// Looks at the Deployment and compares: with the target, then with what it was before.
+/// Looks at the object and compares: with the target, then with what it was before.
 fn look(
     undo: &Undo<'_>,
     before: &Value,
@@ -112,23 +115,20 @@ fn look(
     error: &ConnectError,
     verdict: &Verdict,
 ) -> Result<Found, Failure> {
-    let now = match retry::read(undo.ctx, || undo.cluster.get(&undo.target)) {
+    let session = undo.session;
+    let now = match retry::read(session.ctx, || session.cluster.get(&session.wire(undo.target))) {
         Ok(now) => now,
-        Err(blind) if matches!(verdict, Verdict::InDoubt) && undo.dry_run == DryRun::None => {
+        Err(blind) if matches!(verdict, Verdict::InDoubt) && session.dry_run == DryRun::None => {
             return Err(unknown(undo, chosen, error, &blind));
         }
-        Err(blind) => return Err(wording::first_look(blind, &undo.remedy)),
+        Err(blind) => return Err(wording::first_look(blind, &session.remedy)),
     };
-    if uid_of(&now) != uid_of(before) {
-        let message = format!(
-            "deployment {} was deleted and made anew meanwhile; it is left as it is",
-            undo.name
-        );
-        return Err(Failure::permanent("conflict", message));
+    if now["metadata"]["uid"] != before["metadata"]["uid"] {
+        return Err(change::made_anew(undo.target));
     }
     let marked = mark::find(&now, &undo.key).is_some();
     if marked || template::same(template_of(&now), &chosen.template) {
-        return Ok(Found::Done);
+        return Ok(Found::Done(now));
     }
     undo.refuse_paused(&now)?;
     if template::same(template_of(&now), template_of(before)) {
@@ -137,26 +137,26 @@ fn look(
     Err(Failure::permanent(
         "conflict",
         format!(
-            "deployment {} was changed by someone else meanwhile ({}); it is left as it is, look at \
-             it and run the step again if it is still needed",
-            undo.name,
+            "{} was changed by someone else meanwhile ({}); it is left as it is, look at it and run \
+             the step again if it is still needed",
+            undo.named(),
             template::images_in_words(template_of(&now))
         ),
     ))
 }
 
-fn done(undo: &Undo<'_>, before: &Value, chosen: &Chosen) -> Outputs {
-    let suffix = if undo.dry_run == DryRun::Server { " (server dry run)" } else { "" };
-    let message = format!("deployment.apps/{} rolled back{suffix}", undo.name);
-    undo.outputs(undo.dry_run == DryRun::None, before, chosen, message)
+fn done(undo: &Undo<'_>, from: Option<i64>, chosen: &Chosen, after: &Value) -> Done {
+    let dry_run = undo.session.dry_run;
+    let message = format!("{} rolled back{}", undo.target.label(), dry_run.suffix());
+    outputs(dry_run == DryRun::None, from, chosen, message).at(after)
 }
 
 fn refused(undo: &Undo<'_>, error: ConnectError) -> Failure {
     let doing = format!("failed restoring revision {}", undo.wanted);
-    wording::later(error, &doing, &undo.remedy)
+    wording::later(error, &doing, &undo.session.remedy)
 }
 
-/// The answer was lost, and so is the sight of the Deployment.
+/// The answer was lost, and so is the sight of the object.
 fn unknown(
     undo: &Undo<'_>,
     chosen: &Chosen,
@@ -166,10 +166,10 @@ fn unknown(
     Failure::permanent(
         "ambiguous",
         format!(
-            "nobody can tell whether deployment {} was rolled back to revision {}: the write got no \
+            "nobody can tell whether {} was rolled back to revision {}: the write got no \
              answer ({}), and looking failed ({}). Look at its annotation `{}`; another attempt in \
              this run is safe, since it looks first",
-            undo.name,
+            undo.named(),
             chosen.revision,
             wording::said(error),
             wording::said(blind),

@@ -1,0 +1,6 @@
+//! What a rollout is doing, decided on plain JSON.
+//!
+//! Pure: no cluster, no clock, no log.
+
+pub mod pods;
+pub mod status;
