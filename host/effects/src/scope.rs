@@ -66,8 +66,8 @@ impl Scope {
     ///
     /// # Errors
     ///
-    /// `invalid` when they can't be understood, `denied` when one allows anything that no
-    /// single rule of this scope allows.
+    /// `invalid` when they can't be understood, `denied` when one allows anything that this scope
+    /// does not. Whoever asks for several verbs in one rule may hold them by several.
     pub fn restrict(&self, rules: &[Value]) -> Result<Self, CallError> {
         let nothing = Value::Object(serde_json::Map::new());
         let invalid =
@@ -91,7 +91,7 @@ impl Scope {
             Self::Kubernetes(held) => {
                 let asked = read(rules, |rule| kubernetes::Rule::read(rule, Binding(&nothing)));
                 let asked = asked.map_err(invalid)?;
-                match asked.iter().find(|rule| !held.iter().any(|h| h.covers(rule))) {
+                match asked.iter().find(|rule| !rule.is_covered_by(held)) {
                     Some(rule) => Err(wider(rule.to_json().to_string())),
                     None => Ok(Self::Kubernetes(asked)),
                 }

@@ -93,21 +93,27 @@ impl Rule {
         Ok(Self { verbs, group, resource, namespace, name, subresource, fields: written.fields })
     }
 
-    /// Whether everything that `other` allows is allowed by this rule.
-    pub(super) fn covers(&self, other: &Self) -> bool {
+    /// Whether everything that this rule allows is allowed by one of `held`, each verb by itself.
+    pub(super) fn is_covered_by(&self, held: &[Self]) -> bool {
+        self.verbs.iter().all(|verb| held.iter().any(|rule| rule.covers(self, verb)))
+    }
+
+    /// Whether everything that `other` allows for a verb is allowed by this rule.
+    fn covers(&self, other: &Self, verb: &str) -> bool {
         let namespace = match (&self.namespace, &other.namespace) {
             (Some(a), Some(b)) => a.covers(b),
-            (None, None) => true,
+            (Some(Pattern::Any), None) | (None, None) => true,
             _ => false,
         };
+        // Fields say something of writes only.
         let fields = match (&self.fields, &other.fields) {
             (None, _) => true,
-            (Some(_), None) => false,
-            (Some(a), Some(b)) => b.iter().all(|field| inside(field, a)),
+            (Some(_), None) => !names_fields(verb),
+            (Some(a), Some(b)) => !names_fields(verb) || b.iter().all(|field| inside(field, a)),
         };
         namespace
             && fields
-            && other.verbs.is_subset(&self.verbs)
+            && self.verbs.contains(verb)
             && self.group.covers(&other.group)
             && self.resource.covers(&other.resource)
             && self.name.covers(&other.name)
@@ -147,7 +153,7 @@ impl Rule {
             (None, _) => true,
             (Some(allowed), Some(touched)) => touched.iter().all(|field| inside(field, allowed)),
             // Only patches say what they touch; a rule with fields means them when it says so.
-            (Some(_), None) => !matches!(question.verb, "create" | "patch" | "update"),
+            (Some(_), None) => !names_fields(question.verb),
         };
         namespace
             && name
@@ -157,6 +163,11 @@ impl Rule {
             && self.resource.matches(question.resource)
             && self.subresource.as_deref() == question.subresource
     }
+}
+
+/// Whether the fields of a rule mean anything for a verb.
+fn names_fields(verb: &str) -> bool {
+    matches!(verb, "create" | "patch" | "update")
 }
 
 /// Decides about one call.
@@ -322,7 +333,8 @@ mod tests {
     fn restrict_only_takes_away() {
         let rule = json!({"verbs": ["get", "patch"], "resource": "apps/deployments",
                           "namespace": "web", "fields": ["/spec"]});
-        let held = Scope::kubernetes(&[rule], Binding(&json!({}))).unwrap();
+        let other = json!({"verbs": ["list"], "resource": "apps/*", "namespace": "*"});
+        let held = Scope::kubernetes(&[rule, other], Binding(&json!({}))).unwrap();
         let cases = [
             (
                 json!({"verbs": ["get"], "resource": "apps/deployments", "namespace": "web", "name": "n", "fields": ["/spec/template"]}),
@@ -330,6 +342,22 @@ mod tests {
             ),
             (
                 json!({"verbs": ["get"], "resource": "apps/deployments", "namespace": "web", "name": "n"}),
+                true,
+            ),
+            (
+                json!({"verbs": ["patch"], "resource": "apps/deployments", "namespace": "web", "name": "n"}),
+                false,
+            ),
+            (
+                json!({"verbs": ["patch"], "resource": "apps/deployments", "namespace": "web", "fields": ["/metadata"]}),
+                false,
+            ),
+            (
+                json!({"verbs": ["get", "list"], "resource": "apps/deployments", "namespace": "web"}),
+                true,
+            ),
+            (
+                json!({"verbs": ["get", "list", "watch"], "resource": "apps/deployments", "namespace": "web"}),
                 false,
             ),
             (
