@@ -114,7 +114,9 @@ fn every_component_carries_its_manifest_once() {
 #[test]
 fn no_component_names_a_folder_of_the_machine_that_built_it() {
     for (name, bytes) in components() {
-        for foreign in [env!("CARGO_MANIFEST_DIR"), "/.cargo/", "/registry/src/", "/home/", "/root/"] {
+        for foreign in
+            [env!("CARGO_MANIFEST_DIR"), "/.cargo/", "/registry/src/", "/home/", "/root/"]
+        {
             let found =
                 bytes.windows(foreign.len()).position(|window| window == foreign.as_bytes());
             assert_eq!(found, None, "{name} names `{foreign}`");
