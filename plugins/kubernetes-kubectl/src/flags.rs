@@ -138,4 +138,11 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn only_what_is_always_there_is_required_of_the_outputs() {
+        let schema = schemars::schema_for!(crate::Outputs);
+        let required = &schema.as_value()["required"];
+        assert_eq!(*required, serde_json::json!(["changed", "message", "namespace"]));
+    }
 }

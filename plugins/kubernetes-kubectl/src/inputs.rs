@@ -37,6 +37,10 @@ impl schemars::JsonSchema for Outputs {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schema::compact(schema::Outputs::json_schema(generator))
+        let mut schema = schema::compact(schema::Outputs::json_schema(generator));
+        // All others are there or not, depending on the command.
+        let always = serde_json::json!(["changed", "message", "namespace"]);
+        schema.insert("required".to_owned(), always);
+        schema
     }
 }

@@ -189,15 +189,25 @@ pub fn rollout(
         Err(failure) if matches!(failure.code(), "rollout-failed") => failure,
         Err(failure) => return Err(failure),
     };
-    let reasons = describe(session, target, &last.borrow());
+    Err(explained(session, target, failure, &last.borrow()))
+}
+
+/// Adds to the failure of a rollout what the newest pods wait for.
+pub(crate) fn explained(
+    session: &Session<'_>,
+    target: &Target,
+    failure: Failure,
+    object: &Value,
+) -> Failure {
+    let reasons = describe(session, target, object);
+    if reasons.is_empty() {
+        return failure;
+    }
     for reason in &reasons {
         log::warn!("{reason}");
     }
-    if reasons.is_empty() {
-        return Err(failure);
-    }
     let text = format!("{}: {}", failure.message(), reasons.join("; "));
-    Err(failure.with_message(text).with_detail("reasons", reasons))
+    failure.with_message(text).with_detail("reasons", reasons)
 }
 
 /// Refuses to wait for what can never come.

@@ -35,10 +35,22 @@ pub(crate) fn first_look(error: ConnectError, remedy: &str) -> Failure {
     let reason = reason.or_else(|| reason_of(error.status).map(str::to_owned));
     let text = match (error.status, reason) {
         (Some(401), _) => format!("You must be logged in to the server ({said})"),
+        (_, Some(reason)) if reason == "Invalid" => invalid(&said),
         (_, Some(reason)) => format!("Error from server ({reason}): {said}"),
         (_, None) => said,
     };
     with_remedy(error, &text, remedy)
+}
+
+/// `Deployment.apps "web" is invalid: …` as kubectl tells it: without the group.
+fn invalid(said: &str) -> String {
+    match said.split_once(' ') {
+        Some((kind, rest)) if holds(rest, "\" is invalid: ") => {
+            let kind = kind.split_once('.').map_or(kind, |(kind, _group)| kind);
+            format!("The {kind} {rest}")
+        }
+        _ => format!("The request is invalid: {said}"),
+    }
 }
 
 /// The failure of a later call: `while_doing` is how kubectl begins the line.

@@ -181,7 +181,9 @@ fn the_handle_is_weakened_to_the_one_deployment() {
     let scope = &first.restricted()[0];
     assert_eq!(scope[0]["name"], "web");
     assert_eq!(scope[0]["fields"], json!(["/spec/template", "/metadata/annotations"]));
-    assert_eq!(scope.as_array().map(Vec::len), Some(3));
+    assert_eq!((&scope[0]["verbs"], &scope[1]["verbs"]), (&json!(["get"]), &json!(["patch"])));
+    assert_eq!(scope[1]["fields"], scope[0]["fields"]);
+    assert_eq!(scope.as_array().map(Vec::len), Some(4));
 
     let second = host(&cluster).refusing_to_restrict();
     undo(&second).expect("a narrower grant is no reason to fail");

@@ -74,7 +74,10 @@ impl Needs {
                 if !self.fields.is_empty() {
                     own = format!("{rest},\"fields\":{}", list(self.fields));
                 }
-                rules.push(rule(&list(self.verbs), &resource, &own));
+                // One verb each: the rule that grants one need not grant another.
+                for verb in self.verbs {
+                    rules.push(rule(&list(&[*verb]), &resource, &own));
+                }
                 if !self.subresource.is_empty() {
                     let sub = format!("{rest},\"subresource\":\"{}\"", self.subresource);
                     rules.push(rule("[\"get\",\"patch\"]", &resource, &sub));

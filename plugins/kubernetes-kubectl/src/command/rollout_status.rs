@@ -50,6 +50,12 @@ fn status(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
     match progress(&target.kind.name, &object, revision) {
         Progress::Done(message) => Ok(Done::new(false, message).with("done", true)),
         Progress::Going(message) => Ok(Done::new(false, message).with("done", false)),
-        Progress::Failed(code, message) => Err(Failure::permanent(code, message)),
+        Progress::Failed(code, message) => {
+            let failure = Failure::permanent(code, message);
+            Err(match code {
+                "rollout-failed" => waiting::explained(session, target, failure, &object),
+                _ => failure,
+            })
+        }
     }
 }

@@ -16,7 +16,7 @@ pub const COMMAND: Command = Command {
     words: &["set", "image"],
     flags: &["dry-run", "wait", "timeout", "selector", "all", "allow-empty", "record"],
     reads_documents: false,
-    needs: Needs::only(&["get", "patch"]),
+    needs: Needs { fields: &["/spec", "/metadata/annotations"], ..Needs::only(&["get", "patch"]) },
     run: Run::Each { check, one: set_image },
 };
 

@@ -84,7 +84,7 @@ fn wait(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
     let mut judge = |seen: Option<&Value>| {
         let Some(seen) = seen else {
             return match until {
-                Until::Gone => Ok(Some(format!("{label} deleted"))),
+                Until::Gone => Ok(Some(met.clone())),
                 Until::There => Ok(None),
                 _ => Err(Failure::permanent(
                     "not-found",
@@ -107,15 +107,15 @@ fn wait(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
                 })
             }
         };
-        Ok(holds.then(|| {
-            if matches!(until, Until::Gone) { format!("{label} deleted") } else { met.clone() }
-        }))
+        Ok(holds.then(|| met.clone()))
     };
     match waiting::until(session, target, deadline, &mut judge)? {
         Some(message) => Ok(Done::new(false, message).with("done", true)),
         None => {
-            let place = format!("{}/{}", target.kind.plural(), target.name);
-            let text = format!("timed out waiting for the condition on {place}");
+            // kubectl leaves the group out here, and only here.
+            let resource = &target.kind.api.resource;
+            let text =
+                format!("timed out waiting for the condition on {resource}/{}", target.name);
             Err(Failure::permanent("timeout", text))
         }
     }
