@@ -33,7 +33,7 @@ fn without_json_it_ends_with_what_changed() {
 }
 
 #[test]
-fn an_incident_that_is_not_there_fails_the_run_and_the_rollback_stays_reported() {
+fn x01_x02_an_incident_that_is_not_there_fails_the_run_and_the_rollback_stays_reported() {
     let place = Place::new();
     place.runbook();
 
@@ -45,6 +45,30 @@ fn an_incident_that_is_not_there_fails_the_run_and_the_rollback_stays_reported()
     assert_eq!(finished["steps"]["convert-incident-id"]["status"], "failure");
     assert_eq!(finished["steps"]["update-timeline"]["status"], "skipped");
     assert!(done.stdout.contains("Check the number"), "the message says what to do");
+}
+
+#[test]
+fn x12_the_exit_code_and_the_first_line_say_how_it_ended() {
+    let place = Place::new();
+    place.runbook();
+    let cases: [(&[&str], i32, &str); 3] = [
+        (&["public_id=117"], 0, "succeeded"),
+        (&["public_id=999"], 1, "failed"),
+        (&["public_id=117", "deploymnet=x"], 2, "deploymnet"),
+    ];
+    for (parameters, code, said) in cases {
+        let mut arguments = vec!["run", "runbook.yaml", "--drill"];
+        for parameter in parameters {
+            arguments.extend(["-p", parameter]);
+        }
+
+        let done = place.run(&arguments);
+
+        done.ends(code);
+        let summary = if code == 2 { &done.stderr } else { &done.stdout };
+        let told = summary.lines().find(|line| line.contains(said));
+        assert!(told.is_some(), "`{said}` is not in:\n{}{}", done.stdout, done.stderr);
+    }
 }
 
 /// A process that is ended when the test is.

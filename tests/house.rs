@@ -263,3 +263,67 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     }
     found
 }
+
+/// How many cases each letter has.
+const EDGE_CASES: &[(char, usize)] =
+    &[('K', 64), ('D', 25), ('T', 21), ('E', 9), ('W', 13), ('X', 12)];
+
+#[test]
+fn each_edge_case_has_its_test_or_its_reason() {
+    let table = fs::read_to_string(root().join("tests/edge-cases.md")).expect("read the table");
+    let rows: Vec<(&str, &str)> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "))
+        .filter(|(case, _)| case.len() > 1 && case[1..].bytes().all(|b| b.is_ascii_digit()))
+        .collect();
+    let expected: Vec<String> = EDGE_CASES
+        .iter()
+        .flat_map(|&(letter, count)| (1..=count).map(move |number| format!("{letter}{number}")))
+        .collect();
+    assert_eq!(rows.iter().map(|(case, _)| *case).collect::<Vec<_>>(), expected);
+
+    let tests = numbered_tests();
+    for (case, cell) in &rows {
+        let own: BTreeSet<&str> = tests
+            .iter()
+            .filter(|name| cases_of(name).iter().any(|own| own == case))
+            .map(String::as_str)
+            .collect();
+        let named: BTreeSet<&str> = cell
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|word| cases_of(word).iter().any(|named| named == case))
+            .collect();
+        assert!(named.is_subset(&own), "{case}: {named:?} are not all there");
+        assert!(!named.is_empty() || own.is_empty(), "{case}: its row does not name {own:?}");
+        // Without a test of its number, a row says why in words.
+        assert!(!own.is_empty() || cell.split(' ').count() > 5, "{case} has no reason");
+    }
+}
+
+/// `k15_k17_the_revision…` is about K15 and K17.
+fn cases_of(name: &str) -> Vec<String> {
+    let number = |part: &str| -> Option<String> {
+        let (letter, digits) = (part.chars().next()?, part.get(1..)?);
+        let known = EDGE_CASES.iter().any(|(known, _)| known.to_ascii_lowercase() == letter);
+        let number: usize = digits.parse().ok().filter(|_| digits.len() == 2)?;
+        known.then(|| format!("{}{number}", letter.to_ascii_uppercase()))
+    };
+    name.split('_').map_while(number).collect()
+}
+
+/// The names of all test functions that begin with the number of a case.
+fn numbered_tests() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for folder in ["host", "plugins", "tests"] {
+        for path in rust_files(&root().join(folder)) {
+            let text = fs::read_to_string(path).expect("read a source");
+            let names = text.split("fn ").skip(1).filter_map(|rest| rest.split_once('('));
+            found.extend(
+                names.map(|(name, _)| name.to_owned()).filter(|name| !cases_of(name).is_empty()),
+            );
+        }
+    }
+    found
+}

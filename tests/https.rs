@@ -92,7 +92,7 @@ fn datadog(request: &Received) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_runbook_writes_twice_and_its_keys_go_nowhere_else() {
+async fn x03_the_runbook_writes_twice_and_its_keys_go_nowhere_else() {
     let authority = Authority::new();
     let kubernetes = Server::start(&authority, cluster).await;
     let datadog = Server::start(&authority, datadog).await;

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_alike_is_shown_for_what_it_is() {
+    fn k06_a_look_alike_is_shown_for_what_it_is() {
         let failure = check_name("w\u{435}b\0").expect_err("a look-alike");
         assert!(failure.message().contains(r"`w\u{435}b\u{0}`"), "{failure}");
         assert!(check_name(&"x/".repeat(500)).expect_err("long").message().len() < 400);

@@ -607,7 +607,11 @@ fn waits_end_with_what_they_wait_for() {
             json!([ready("False")]),
             Some("pod/web condition met"),
         ),
-        ("delete", json!([{"type": "DELETED", "object": ready("True")}]), Some("pod/web deleted")),
+        (
+            "delete",
+            json!([{"type": "DELETED", "object": ready("True")}]),
+            Some("pod/web condition met"),
+        ),
         ("condition=Ready", json!([]), None),
     ];
     for (until, events, expected) in cases {

@@ -153,7 +153,7 @@ fn undo(host: &Host) -> Result<Value, Failure> {
 }
 
 #[test]
-fn a_rollback_goes_to_the_revision_before_and_says_so() {
+fn k22_k36_a_rollback_says_from_where_to_where_and_keeps_what_it_does_not_know() {
     let cluster = cluster(vec![]);
     let host = host(&cluster);
 
@@ -190,7 +190,7 @@ fn the_handle_is_weakened_to_the_one_deployment() {
 }
 
 #[test]
-fn every_trouble_on_the_way_ends_at_the_wished_revision() {
+fn k28_k30_k31_k35_every_trouble_on_the_way_ends_at_the_wished_revision() {
     let scale: fn(&mut Value) = |deployment| deployment["spec"]["replicas"] = json!(9);
     let status: fn(&mut Value) = |deployment| deployment["status"]["updatedReplicas"] = json!(1);
     let cases: Vec<(&str, Vec<Fate>, usize)> = vec![
@@ -212,11 +212,13 @@ fn every_trouble_on_the_way_ends_at_the_wished_revision() {
         assert_eq!(outputs["toRevision"], 2, "{name}");
         assert_eq!(cluster.borrow().image(), "web:good", "{name}");
         assert_eq!(cluster.borrow().writes, writes, "{name}");
+        let replicas = if name == "somebody scaled meanwhile" { 9 } else { 2 };
+        assert_eq!(cluster.borrow().deployment["spec"]["replicas"], replicas, "{name}");
     }
 }
 
 #[test]
-fn another_attempt_never_brings_the_bad_release_back() {
+fn k27_another_attempt_never_brings_the_bad_release_back() {
     let cluster = cluster(vec![Fate::DoneAndLost]);
     undo(&host(&cluster)).expect("the first attempt");
     cluster.borrow_mut().settle();
@@ -245,7 +247,7 @@ fn somebody_elses_release_is_left_alone() {
 }
 
 #[test]
-fn a_change_between_look_and_write_stops_the_step() {
+fn k29_a_change_between_look_and_write_stops_the_step() {
     let release: fn(&mut Value) =
         |deployment| deployment["spec"]["template"] = template("web:hotfix");
     let anew: fn(&mut Value) = |deployment| deployment["metadata"]["uid"] = json!("u-2");
@@ -290,7 +292,7 @@ fn when_nobody_can_tell_the_step_says_so_and_is_not_repeated() {
 }
 
 #[test]
-fn a_refusal_of_the_server_is_final_and_worded_as_kubectl_does() {
+fn k37_a_refusal_of_the_server_is_final_and_worded_as_kubectl_does() {
     for status in [400, 403, 422] {
         let cluster = cluster(vec![Fate::Refused(status)]);
         let failure = undo(&host(&cluster)).expect_err("refused");

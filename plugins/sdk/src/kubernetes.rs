@@ -295,7 +295,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_list_follows_its_pages_and_starts_over_once_when_they_expire() {
+    fn k24_a_list_follows_its_pages_and_starts_over_once_when_they_expire() {
         let mut calls = 0;
         let host = Host::new().kubernetes("cluster", move |call| {
             calls += 1;

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn servers_are_normalised() {
+    async fn k54_servers_are_normalised() {
         for (server, url) in [
             ("10.0.0.1:6443", "https://10.0.0.1:6443/"),
             ("https://[::1]:6443/prefix/", "https://[::1]:6443/prefix"),
@@ -227,7 +227,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_kubeconfig_that_runs_programs_is_refused_unless_allowed() {
+    async fn k52_a_token_file_is_left_to_the_client_which_reads_it_again() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("token"), "first-token").unwrap();
+        let settings = json!({"server": "https://x", "token": {"file": "token"}});
+
+        let ready = read(&settings, folder.path()).await.unwrap();
+
+        let auth = &ready.config.auth_info;
+        assert_eq!(auth.token_file, Some(folder.path().join("token").display().to_string()));
+        assert!(auth.token.is_none(), "a token that is held would hide the rotated one");
+    }
+
+    #[tokio::test]
+    async fn k56_k57_a_kubeconfig_that_runs_programs_is_refused_unless_allowed() {
         let folder = tempfile::tempdir().unwrap();
         let text = "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'https://x'}}]\nusers: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: evil, interactiveMode: Never}}}]\n";
         std::fs::write(folder.path().join("config"), text).unwrap();

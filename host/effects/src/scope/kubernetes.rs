@@ -310,6 +310,21 @@ mod tests {
     }
 
     #[test]
+    fn x04_a_refusal_names_the_rule_that_would_allow_the_call() {
+        let held = rules(json!([{"verbs": ["get"], "resource": "apps/deployments",
+            "namespace": "web"}]));
+        let touched = ["/spec/replicas".to_owned()];
+        let asked = Question { touched: Some(&touched), ..deployment("patch", "web", "nginx") };
+
+        let refusal = check(&held, &asked).expect_err("outside");
+
+        assert_eq!(refusal.reason, crate::Reason::Denied);
+        let (_, rule) = refusal.message.split_once("would allow it is ").expect("a rule");
+        let rule: serde_json::Value = serde_json::from_str(rule).expect("in the manifest's form");
+        assert!(check(&rules(json!([rule])), &asked).is_ok(), "and with it, it is allowed");
+    }
+
+    #[test]
     fn subresources_that_run_programs_can_never_be_granted() {
         for name in NEVER {
             let rule = json!({"verbs": ["create"], "resource": "pods", "namespace": "*", "subresource": name});

@@ -114,8 +114,7 @@ fn wait(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
         None => {
             // kubectl leaves the group out here, and only here.
             let resource = &target.kind.api.resource;
-            let text =
-                format!("timed out waiting for the condition on {resource}/{}", target.name);
+            let text = format!("timed out waiting for the condition on {resource}/{}", target.name);
             Err(Failure::permanent("timeout", text))
         }
     }

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_revision_is_chosen_as_kubectl_does() {
+    fn k15_k17_k18_k19_k20_the_revision_is_chosen_as_kubectl_does() {
         let r = |n: i64| json!(n.to_string());
         let three = vec![
             set("a", "u", r(1), "i:1"),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_orphan_or_a_mere_owner_is_no_part_of_the_history() {
+    fn k16_an_orphan_or_a_mere_owner_is_no_part_of_the_history() {
         let mut orphan = set("a", "u", json!("1"), "i:1");
         orphan["metadata"]["ownerReferences"] = json!([]);
         let mut guest = set("bb", "u", json!("1"), "i:1");

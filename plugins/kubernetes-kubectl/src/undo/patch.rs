@@ -64,7 +64,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn annotations_come_from_both_sides() {
+    fn k33_annotations_come_from_both_sides_and_need_not_be_there() {
         let deployment = json!({"metadata": {"annotations": {
             "deployment.kubernetes.io/revision": "3",
             "kubectl.kubernetes.io/last-applied-configuration": "{}",

@@ -199,7 +199,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn templates_are_compared_by_meaning() {
+    fn k21_templates_are_compared_by_meaning() {
         let limits = |cpu: Value, memory: Value| json!({"spec": {"containers": [{"resources": {"limits": {"cpu": cpu, "memory": memory}}}]}});
         let cases = [
             ("equal", json!({"a": 1}), json!({"a": 1}), true),

@@ -83,7 +83,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn each_manager_is_named() {
+    fn k34_each_manager_is_named() {
         let cases = [
             (json!({}), vec![]),
             (
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rollout_on_its_way_is_noticed() {
+    fn k23_a_rollout_on_its_way_is_noticed() {
         let cases =
             [(3, 3, 3, 3, false), (4, 3, 3, 3, true), (3, 3, 1, 3, true), (3, 3, 3, 2, true)];
         for (generation, observed, updated, available, expected) in cases {
