@@ -6,6 +6,7 @@ use std::fs;
 
 /// What each workflow is run with.
 const ARGUMENTS: &[(&str, &[&str])] = &[
+    ("apply-and-wait", &[]),
     ("datadog-k8s-rollback", &["-p", "public_id=117"]),
     ("incident-declare-and-tell", &["-p", "public_id=117"]),
 ];
@@ -14,9 +15,17 @@ const ARGUMENTS: &[(&str, &[&str])] = &[
 fn each_workflow_does_what_its_transcript_says() {
     for entry in fs::read_dir(root().join("workflows")).expect("list the workflows") {
         let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            continue;
+        }
         let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
         let place = Place::new();
         place.write("workflow.yaml", fs::read(&path).expect("read it"));
+        for manifest in fs::read_dir(root().join("workflows/manifests")).expect("list them") {
+            let manifest = manifest.expect("an entry").path();
+            let name = manifest.file_name().and_then(|name| name.to_str()).expect("a name");
+            place.write(&format!("manifests/{name}"), fs::read(&manifest).expect("read it"));
+        }
         let extra =
             ARGUMENTS.iter().find(|(of, _)| *of == name).map_or(&[][..], |(_, extra)| extra);
         let mut arguments = vec!["run", "workflow.yaml", "--drill"];
@@ -35,10 +44,11 @@ fn each_workflow_does_what_its_transcript_says() {
     }
 }
 
-/// Takes out what differs from run to run: times, ids, and the order of steps that run side by
-/// side (their lines are grouped by step).
+/// Takes out what differs from run to run: times, ids, how far a rollout was at each look, and the
+/// order of steps that run side by side (their lines are grouped by step).
 fn settle(stdout: &str) -> String {
-    let mut lines: Vec<String> = stdout.lines().map(line).collect();
+    let stable = stdout.lines().filter(|line| !line.contains(" | Waiting for "));
+    let mut lines: Vec<String> = stable.map(line).collect();
     let end =
         lines.iter().position(|line| line.contains(" succeeded after") && line.starts_with('✔'));
     let (run, rest) = lines.split_at_mut(end.unwrap_or(0));

@@ -21,7 +21,8 @@ const STYLES: Styles = Styles::styled()
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) look: LookArguments,
-    /// Tell more about what the host does, on stderr (twice: even more)
+    /// Show the lines that steps write for their authors, and tell more about what the host does,
+    /// on stderr (twice: even more)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     #[command(subcommand)]

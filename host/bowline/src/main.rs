@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let output = Output::new(&arguments.look);
+    let output = Output::new(&arguments.look, arguments.verbose);
     start_log(arguments.verbose);
     let result = dispatch(arguments.command, &output);
     match result {

@@ -14,13 +14,14 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(arguments: &LookArguments) -> Self {
+    pub(crate) fn new(arguments: &LookArguments, verbose: u8) -> Self {
         let ascii = arguments.ascii || environment("TERM").is_some_and(|term| term == "dumb");
         let look = |terminal: bool| Look {
             color: color(arguments.color, terminal),
             ascii,
             width: if terminal { terminal_width() } else { usize::MAX },
             offset: local_offset(),
+            detail: verbose > 0,
         };
         let terminal = io::stdout().is_terminal();
         Self { stdout: look(terminal), stderr: look(io::stderr().is_terminal()), terminal }

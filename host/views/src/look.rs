@@ -18,12 +18,14 @@ pub struct Look {
     pub width: usize,
     /// The reader's distance from UTC, for times of day.
     pub offset: Offset,
+    /// Whether lines that a step writes for its author (trace, debug) are shown while it runs.
+    pub detail: bool,
 }
 
 impl Look {
     /// For a file or a pipe: no colour, lines as long as they are, UTC.
     pub const PLAIN: Self =
-        Self { color: false, ascii: false, width: usize::MAX, offset: Offset::UTC };
+        Self { color: false, ascii: false, width: usize::MAX, offset: Offset::UTC, detail: false };
 
     /// The time of day of `at` (milliseconds since 1970), as `14:03:01`.
     #[must_use]

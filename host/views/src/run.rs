@@ -254,6 +254,7 @@ impl StepView {
                 self.ended_at = None;
                 self.progress = None;
             }
+            Event::StepLogged { level: Level::Trace | Level::Debug, .. } => {}
             Event::StepLogged { level, message, .. } => {
                 let (level, message) = (*level, message.clone());
                 self.newest_line = Some(LineView { at, level, message });

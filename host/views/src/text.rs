@@ -5,13 +5,16 @@
 
 use crate::look::{BAD, BOLD, DIM, Look, PLAIN, Row, duration};
 use crate::{EffectView, RunView, StepStatus, StepView, escape, logs, words};
-use journal::{EffectOutcome, Event, Recorded, RunStatus};
+use journal::{EffectOutcome, Event, Level, Recorded, RunStatus};
 
 /// The line for what happened to the run of `view`, which has taken it in already. None for
 /// what a reader of lines does not miss: progress, and calls that only read and got an answer.
 #[must_use]
 pub fn line(view: &RunView, recorded: &Recorded, look: &Look) -> Option<String> {
     let (step, text) = match &recorded.event {
+        Event::StepLogged { level: Level::Trace | Level::Debug, .. } if !look.detail => {
+            return None;
+        }
         Event::StepLogged { .. } => return logs::line(recorded, None, look),
         Event::StepProgressed { .. } => return None,
         Event::RunStarted { .. } => return Some(run_line(recorded, started(view), look)),

@@ -83,7 +83,7 @@ impl Needs {
                     rules.push(rule("[\"get\",\"patch\"]", &resource, &sub));
                 }
                 let watch = rule("[\"watch\"]", &resource, &place);
-                if (self.watches || waits) && !rules.contains(&watch) {
+                if (self.watches || waits && target.kind.rolls_out()) && !rules.contains(&watch) {
                     rules.push(watch);
                 }
             }
