@@ -115,8 +115,8 @@ fn page(artifact: &Artifact, origin: &str) -> String {
         let optional = if need.optional { ", optional" } else { "" };
         line(2, &format!("{slot}: a {} connection{optional}", need.kind));
         line(4, &need.reason);
-        for rule in &need.allow {
-            line(4, &format!("- {rule}"));
+        for rule in views::rules::lines(&need.allow) {
+            line(4, &rule);
         }
     }
     line(0, "does not get");
