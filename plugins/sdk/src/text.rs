@@ -2,7 +2,7 @@
 //!
 //! Pure. Which marks notify somebody, and which are formatting, is known to each service alone.
 
-/// What stands at the end of a text that [`line`] has cut.
+/// What stands at the end of a text that [`line()`] has cut.
 const ELLIPSIS: char = '…';
 
 /// `text` with line ends as LF, without control characters (tabs stay) and without those that turn
