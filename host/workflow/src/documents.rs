@@ -61,7 +61,10 @@ pub fn read(text: &str) -> Result<Vec<PlainDocument>, DocumentsError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut documents = Vec::new();
     for (number, (line, piece)) in (1..).zip(split(text)) {
-        let value: Option<Value> = serde_saphyr::from_str(piece).map_err(|error| {
+        // `defaultMode: 0400` is octal to kubectl, and a decimal would be other rights.
+        let options = serde_saphyr::options! { legacy_octal_numbers: true };
+        let parsed = serde_saphyr::from_str_with_options(piece, options);
+        let value: Option<Value> = parsed.map_err(|error: serde_saphyr::Error| {
             let within = error.location().map_or(1, |place| place.line().max(1));
             let within = usize::try_from(within).unwrap_or(1);
             refused(number, line + within - 1, shown(&error))
@@ -138,6 +141,10 @@ mod tests {
             (r#"{"a": [1, null]}"#, vec![(1, 1, json!({"a": [1, null]}))]),
             ("a: |\n  ---\n  x\n", vec![(1, 1, json!({"a": "---\nx\n"}))]),
             ("a: ${x}\n", vec![(1, 1, json!({"a": "${x}"}))]),
+            (
+                "a: [0400, 0644, 0o17, 10, '0400']",
+                vec![(1, 1, json!({"a": [256, 420, 15, 10, "0400"]}))],
+            ),
             ("\u{feff}a: 1\n", vec![(1, 1, json!({"a": 1}))]),
             ("x: &x {a: 1}\ny: *x\n", vec![(1, 1, json!({"x": {"a": 1}, "y": {"a": 1}}))]),
         ];

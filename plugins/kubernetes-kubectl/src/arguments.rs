@@ -151,7 +151,9 @@ impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&in_a_row(self.command.words, " "))?;
         for (name, value) in &self.flags {
-            write!(f, " --{name}={}", shown(value))?;
+            // A patch may hold what no log should.
+            let value = if *name == "patch" { "…".into() } else { shown(value) };
+            write!(f, " --{name}={value}")?;
         }
         for word in &self.words {
             write!(f, " {}", shown(word))?;
@@ -185,7 +187,11 @@ pub fn read(inputs: &Inputs) -> Result<Call<'_>, Failure> {
     let mut call = Call {
         command,
         words: Vec::new(),
-        from_text: !inputs["args"].is_array(),
+        // What `command` brings beside its own words is read as strictly as a text in `args`.
+        from_text: !inputs["args"].is_array()
+            || words[command.words.len()..]
+                .iter()
+                .any(|it| !it.literal && !it.text.starts_with('-')),
         flags: Vec::new(),
         namespace: match &inputs["namespace"] {
             Value::Null => "default",

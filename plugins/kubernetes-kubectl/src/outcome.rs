@@ -102,6 +102,8 @@ pub fn outputs(
             "{failed} of {count} targets failed, the others are done and stay so; the first: {}",
             first.message()
         );
+        // Another attempt would begin with those that are done.
+        let first = if changed { first.finally() } else { first };
         return Err(first.with_message(text).with_detail("results", list));
     }
     if count != 1 {

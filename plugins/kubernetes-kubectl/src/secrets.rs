@@ -6,7 +6,7 @@ use serde_json::Value;
 const MASK: &str = "(masked)";
 
 /// The annotation in which `kubectl apply` repeats the whole object.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Masks the values of `object` if it is a Secret; its keys stay. Says whether there were any.
 pub(crate) fn mask(object: &mut Value) -> bool {

@@ -110,8 +110,13 @@ impl<'a> Session<'a> {
     ///
     /// `config` when nothing is named, `not-found` when a selector matches nothing.
     pub fn targets(&self, words: &[String]) -> Result<Vec<Target>, Failure> {
-        let selector = self.call.flag("selector").filter(|selector| !selector.is_empty());
+        let selector = self.call.flag("selector");
         let fields = self.call.flag("field-selector");
+        let blank = |text: &str| text.trim_matches([' ', ',']).is_empty();
+        if selector.is_some_and(blank) || fields.is_some_and(blank) {
+            // To the server it means everything.
+            return Err(Failure::config("a selector is empty; give one, or set `all: true`"));
+        }
         let all = self.call.truth("all", false)?;
         let chosen = selector.is_some() || fields.is_some() || all;
         match resource::read(words, self.call.from_text)? {

@@ -285,5 +285,10 @@ fn describe(session: &Session<'_>, target: &Target, object: &Value) -> Vec<Strin
 pub(crate) fn after_change(call: &Call<'_>, message: &str, failure: Failure) -> Failure {
     let command = in_a_row(call.command.words, " ");
     let text = format!("{failure} (the change itself was made: {message})");
-    failure.with_message(text).with_detail("changed", true).with_detail("command", command)
+    // Another attempt would make the change again.
+    failure
+        .finally()
+        .with_message(text)
+        .with_detail("changed", true)
+        .with_detail("command", command)
 }

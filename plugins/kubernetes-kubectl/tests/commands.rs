@@ -662,3 +662,113 @@ fn a_json_patch_is_never_sent_into_doubt() {
     assert_eq!((failure.code(), failure.disposition()), ("ambiguous", Disposition::Permanent));
     assert_eq!(writes.borrow().len(), 1);
 }
+
+#[test]
+fn k07_a_selector_that_came_out_empty_does_not_mean_everything() {
+    let cases = [
+        json!({"field_selector": ""}),
+        json!({"selector": " "}),
+        json!({"field_selector": " , "}),
+        json!({"selector": "", "all": true}),
+    ];
+    for more in cases {
+        let (host, writes) = cluster(|_| None);
+
+        let failure = host.run(&with(spec("delete", json!(["pods"])), more.clone()), run);
+
+        let failure = failure.expect_err("an empty selector");
+        assert_eq!(failure.code(), "config", "{more}: {failure}");
+        assert!(failure.message().contains("selector is empty"), "{more}: {failure}");
+        assert!(writes.borrow().is_empty(), "{more}");
+    }
+}
+
+#[test]
+fn k05_a_text_in_command_names_one_object_even_where_args_is_a_list() {
+    for args in [json!([]), json!(["--wait=false"])] {
+        let (host, writes) = cluster(|_| None);
+
+        let failure = host.run(&spec("delete deployment/web deployment/db", args), run);
+
+        assert_eq!(failure.expect_err("two objects").code(), "config");
+        assert!(writes.borrow().is_empty());
+    }
+}
+
+#[test]
+fn what_a_secret_holds_stays_out_of_the_log() {
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db",
+        "uid": "u", "resourceVersion": "1", "annotations":
+            {"kubectl.kubernetes.io/last-applied-configuration": "{\"data\":{\"p\":\"hunter2\"}}"}}});
+    let cases = [
+        with(
+            spec("patch", json!(["secret/db"])),
+            json!({"patch": {"stringData": {"password": "hunter2"}}}),
+        ),
+        spec(
+            "annotate",
+            json!(["secret/db", "kubectl.kubernetes.io/last-applied-configuration=x"]),
+        ),
+    ];
+    for inputs in cases {
+        let secret = secret.clone();
+        let (host, _) = cluster(move |call| match call {
+            Call::Get { target } if target.name == "db" => Some(Ok(secret.clone())),
+            Call::Patch { .. } => Some(Ok(secret.clone())),
+            _ => None,
+        });
+
+        let outcome = host.run(&inputs, run);
+
+        let told = format!("{outcome:?} {:?}", host.lines());
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
+fn k38_a_dry_run_on_the_server_does_not_say_that_nothing_would_change() {
+    // The server answers a dry run with the version that is there.
+    let applied = json!([{"source": "manifest", "document": 1, "line": 1, "object": {
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+        "spec": {"replicas": 9}}}]);
+    let cases = [
+        with(spec("apply", json!([])), json!({"manifest": applied, "dry_run": "server"})),
+        with(
+            spec("patch", json!(["deployment/web"])),
+            json!({"patch": {"spec": {"replicas": 9}}, "dry_run": "server"}),
+        ),
+    ];
+    for inputs in cases {
+        let (host, _) = cluster(|_| None);
+
+        let outputs = host.run(&inputs, run).expect("a dry run");
+
+        let message = outputs["message"].as_str().expect("a message");
+        assert!(message.ends_with("(server dry run)"), "{message}");
+        assert!(!message.contains("unchanged") && !message.contains("no change"), "{message}");
+        assert_eq!(outputs["changed"], false);
+    }
+}
+
+#[test]
+fn a_failure_after_the_change_is_not_tried_again() {
+    let (host, _) = cluster(|call| match call {
+        Call::Get { target } if target.name == "db" => {
+            Some(Err(remote("kubernetes", 503, &json!({"message": "no leader"}))))
+        }
+        Call::Patch { .. } => {
+            let mut after = deployment("web");
+            after["metadata"]["resourceVersion"] = json!("8");
+            Some(Ok(after))
+        }
+        _ => None,
+    });
+    let patch =
+        json!({"patch_type": "json", "patch": [{"op": "add", "path": "/spec/x", "value": 1}]});
+
+    let failure =
+        host.run(&with(spec("patch", json!(["deployment/web", "deployment/db"])), patch), run);
+
+    let failure = failure.expect_err("one of two failed");
+    assert_eq!(failure.disposition(), Disposition::Permanent, "{failure}");
+}

@@ -86,6 +86,16 @@ impl Failure {
         self
     }
 
+    /// The same failure as one after which no other attempt is made, since what was done already
+    /// would be done again. One that was cancelled stays so.
+    #[must_use]
+    pub fn finally(mut self) -> Self {
+        if self.0.disposition == Disposition::Retryable {
+            self.0.disposition = Disposition::Permanent;
+        }
+        self
+    }
+
     /// What the engine should do.
     #[must_use]
     pub fn disposition(&self) -> Disposition {

@@ -87,7 +87,14 @@ fn quiet_block(block: Value) -> Value {
                     .find_map(|name| members.get(*name)?.as_str());
                 return json!({"type": "text", "text": format!("@{}", named.unwrap_or(kind))});
             }
-            members.into_iter().map(|(name, value)| (name, quiet_block(value))).collect()
+            let is_markdown = kind == "mrkdwn";
+            let quiet = members.into_iter().map(|(name, value)| (name, quiet_block(value)));
+            let mut quiet: Map<String, Value> = quiet.collect();
+            if is_markdown {
+                // Slack would make a mention of a plain `@here` otherwise.
+                quiet.insert("verbatim".to_owned(), Value::Bool(true));
+            }
+            Value::Object(quiet)
         }
         other => other,
     }

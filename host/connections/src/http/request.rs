@@ -33,7 +33,13 @@ const HOST_MANAGED: &[&str] = &[
     "upgrade",
     "user-agent",
     "via",
+    // What was matched is what must be carried out: these change method or path behind it.
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
     "x-real-ip",
+    "x-rewrite-url",
 ];
 
 /// Headers of an answer that a guest does not get.

@@ -237,16 +237,18 @@ fn header_name(name: &str) -> Result<HeaderName, String> {
 
 fn base_url(text: &str, allow_cleartext: bool) -> Result<Url, String> {
     let text = text.trim();
-    let url = Url::parse(text).map_err(|error| format!("`baseUrl: {text}` is no URL: {error}"))?;
+    // Whatever it is, it may hold a password where none belongs: the text is not repeated.
+    let url = Url::parse(text).map_err(|error| format!("`baseUrl` is no URL: {error}"))?;
+    let place = host_and_port(text);
     match url.scheme() {
         "https" => {}
         "http" if allow_cleartext => {}
         "http" => {
             return Err(format!(
-                "`{text}` would send the credentials in clear; use https, or set `allowCleartext: true`"
+                "`baseUrl` ({place}) would send the credentials in clear; use https, or set `allowCleartext: true`"
             ));
         }
-        other => return Err(format!("`{text}`: `{other}` is neither https nor http")),
+        other => return Err(format!("`baseUrl` ({place}): `{other}` is neither https nor http")),
     }
     let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
     if url.host_str().is_none() || !plain || url.fragment().is_some() {

@@ -14,7 +14,7 @@ pub(super) fn to(text: &str, room: usize) -> (String, bool) {
     }
     let mut keep = room.saturating_sub(NOTE.chars().count());
     loop {
-        let mut short = close(first_letters(text, keep).trim_end());
+        let mut short = close(before_open_span(first_letters(text, keep)).trim_end());
         if keep == 0 || short.chars().count() + NOTE.chars().count() <= room {
             short.push_str(NOTE);
             return (short, true);
@@ -22,6 +22,31 @@ pub(super) fn to(text: &str, room: usize) -> (String, bool) {
         // The fence's closing took more than there is.
         keep = keep.saturating_sub(8);
     }
+}
+
+/// The text up to a code span that is open at its end. What a span held as text would be read as
+/// Markdown once its end is cut off, and it may be somebody else's.
+fn before_open_span(text: &str) -> &str {
+    if close(text).len() > text.len() {
+        return text;
+    }
+    // A span does not go on behind an empty line.
+    let paragraph = text.rfind("\n\n").map_or(0, |place| place + 2);
+    let mut open: Option<(usize, usize)> = None;
+    let mut run = 0;
+    for (place, letter) in text[paragraph..].char_indices().chain([(text.len() - paragraph, ' ')]) {
+        if letter == '`' {
+            run += 1;
+        } else if run > 0 {
+            open = match open {
+                Some((_, length)) if length == run => None,
+                None => Some((paragraph + place - run, run)),
+                inside => inside,
+            };
+            run = 0;
+        }
+    }
+    open.map_or(text, |(begin, _)| &text[..begin])
 }
 
 /// The text, with its last code fence closed.
@@ -90,6 +115,22 @@ mod tests {
                 assert!(!kept.ends_with('\u{200d}'), "{kept:?}");
                 assert!(!kept.ends_with('e'), "{kept:?}");
                 assert!(text.starts_with(kept), "{kept:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_inside_a_code_span_leaves_nothing_of_it() {
+        let foreign = format!("[click](http://evil) {}", "x".repeat(200));
+        for text in [
+            format!("a `one` b `{foreign}` end"),
+            format!("a `one` b ``{foreign} ` `` end"),
+            format!("a ` b\n\nc `{foreign}` end"),
+        ] {
+            for room in 40..150 {
+                let (short, cut) = to(&text, room);
+                assert!(cut && short.chars().count() <= room, "{room}: {short}");
+                assert!(!short.contains("evil"), "{room}: {short}");
             }
         }
     }

@@ -3,6 +3,10 @@
 use bowline_sdk::{Failure, shown, text};
 use serde_json::{Map, Value};
 
+/// Characters of one value. A foreign text that is longer is cut, so that it can't push out what the
+/// author wrote behind it.
+const VALUE_CHARACTERS_MAX: usize = 1_000;
+
 /// `template` with each `{name}` of `values` replaced. Other braces stay as they are.
 ///
 /// # Errors
@@ -45,7 +49,7 @@ fn plain(name: &str, value: &Value) -> Result<String, Failure> {
 /// A code span whose fence is longer than any run of back-ticks inside. A pipe would end a table's
 /// cell even there.
 fn span(value: &str) -> String {
-    let (line, _) = text::line(value, usize::MAX);
+    let (line, _) = text::line(value, VALUE_CHARACTERS_MAX);
     let line = line.replace('|', "\u{2502}");
     let mut longest = 0;
     let mut run = 0;

@@ -173,7 +173,11 @@ fn one(session: &Session<'_>, target: &Target, object: &Value) -> Result<Done, F
     }
     let written = outcome.map_err(|error| refused(session, target, error))?;
     let version = |it: &Value| it["metadata"]["resourceVersion"].as_str().map(str::to_owned);
-    let same = before.as_ref().is_some_and(|before| version(before) == version(&written.object));
+    // A dry run answers with the version that is there, whatever would change.
+    let same = before.as_ref().is_some_and(|before| match session.dry_run {
+        DryRun::None => version(before) == version(&written.object),
+        _ => has(before, object),
+    });
     let word = match before {
         _ if call.truth("server-side", false)? => "serverside-applied",
         None => "created",

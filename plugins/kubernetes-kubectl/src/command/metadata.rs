@@ -5,6 +5,7 @@ use crate::arguments::{Call, DryRun};
 use crate::change::{Change, Plan, change};
 use crate::members::{nest, put};
 use crate::outcome::Done;
+use crate::secrets::LAST_APPLIED;
 use crate::session::{Session, Target};
 use bowline_sdk::kubernetes::PatchKind;
 use bowline_sdk::{Failure, log, shown};
@@ -140,7 +141,9 @@ fn set(session: &Session<'_>, target: &Target, part: &Part) -> Result<Done, Fail
                 Some(value) => {
                     // A change cause is there to be overwritten.
                     if let Some(present) = present.filter(|_| key != "kubernetes.io/change-cause") {
-                        taken.push(format!("'{key}' already has a value ({present})"));
+                        // A whole object stands there, which may be a Secret.
+                        let shown = if key == LAST_APPLIED { "…" } else { present };
+                        taken.push(format!("'{key}' already has a value ({shown})"));
                     }
                     counts.set = true;
                     put(&mut entries, key, value);
@@ -165,10 +168,15 @@ fn set(session: &Session<'_>, target: &Target, part: &Part) -> Result<Done, Fail
             };
             return Err(Failure::permanent("conflict.exists", text));
         }
+        // At the first look the server compares the version that the caller wants.
+        let again = first.borrow().is_some();
         first.borrow_mut().get_or_insert(counts);
-        // The version that the caller wants is compared by the server, with everything else.
-        if entries.is_empty() && version.is_none() {
+        if entries.is_empty() && (again || version.is_none()) {
             return Ok(Plan::Nothing);
+        }
+        if again && version.is_some_and(|wanted| seen["metadata"]["resourceVersion"] != wanted) {
+            let text = format!("{} has another version by now", target.label());
+            return Err(Failure::permanent("conflict.version", text));
         }
         Ok(Plan::Patch(PatchKind::Merge, nest(&["metadata", part.member], entries.into())))
     };

@@ -86,8 +86,10 @@ fn patch(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
     };
     let how = Change { doing: "", subresource: None, same_version: is_json, once: is_json };
     let after = change(session, target, &how, seen, &plan)?.object;
-    let same = after["metadata"]["resourceVersion"] == before && !before.is_null();
-    let changed = !same && session.dry_run == DryRun::None;
+    // A dry run answers with the version that is there, whatever would change.
+    let real = session.dry_run == DryRun::None;
+    let same = real && after["metadata"]["resourceVersion"] == before && !before.is_null();
+    let changed = real && !same;
     let message = if same { format!("{} patched (no change)", target.label()) } else { message };
     Ok(Done::new(changed, message).at(&after))
 }

@@ -99,7 +99,7 @@ fn set_image(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
         return Ok(outcome(false, "updated", &seen));
     }
     let doing = "failed to patch image update to pod template";
-    let how = Change { doing, subresource: None, same_version: false, once: false };
+    let how = Change { doing, subresource: None, same_version: true, once: false };
     let after = change(session, target, &how, seen, &plan)?;
     let changed = after.changed && session.dry_run == DryRun::None;
     Ok(outcome(changed, "updated", &after.object))

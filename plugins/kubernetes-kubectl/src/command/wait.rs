@@ -72,8 +72,10 @@ fn read<'a>(call: &'a Call<'_>) -> Result<Until<'a>, Failure> {
 fn wait(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
     let call = session.call;
     let until = read(call)?;
-    let timeout = call.timeout()?.or(call.flag("timeout").is_none().then_some(TIMEOUT));
-    let deadline = Deadline::new(session.ctx, timeout);
+    // 0 means a single look here, and no limit everywhere else.
+    let given = call.flag("timeout").is_some();
+    let timeout = call.timeout()?.unwrap_or(if given { Duration::ZERO } else { TIMEOUT });
+    let deadline = Deadline::new(session.ctx, Some(timeout));
     if !matches!(until, Until::Gone | Until::There) {
         // What is not there at the beginning is a mistake, most likely.
         session.get(target)?;
