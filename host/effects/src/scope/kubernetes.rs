@@ -141,7 +141,11 @@ impl Rule {
         let namespace = match (&self.namespace, question.namespace) {
             (Some(pattern), Some(name)) => pattern.matches(name),
             // All namespaces, or a cluster-scoped kind.
-            (Some(Pattern::Any), None) | (None, None) => true,
+            (Some(Pattern::Any), None) => true,
+            // A list without a namespace is one over all of them, if the kind has any.
+            (None, None) => {
+                question.name.is_some() || !is_namespaced(question.group, question.resource)
+            }
             (Some(Pattern::Literal(_)), None) | (None, Some(_)) => false,
         };
         let name = match question.name {
@@ -163,6 +167,42 @@ impl Rule {
             && self.resource.matches(question.resource)
             && self.subresource.as_deref() == question.subresource
     }
+}
+
+/// The kinds of Kubernetes itself that live in namespaces, by group. What a cluster adds to them is
+/// not known here.
+const NAMESPACED: &[(&str, &[&str])] = &[
+    (
+        "",
+        &[
+            "configmaps",
+            "endpoints",
+            "events",
+            "limitranges",
+            "persistentvolumeclaims",
+            "pods",
+            "podtemplates",
+            "replicationcontrollers",
+            "resourcequotas",
+            "secrets",
+            "serviceaccounts",
+            "services",
+        ],
+    ),
+    ("apps", &["controllerrevisions", "daemonsets", "deployments", "replicasets", "statefulsets"]),
+    ("autoscaling", &["horizontalpodautoscalers"]),
+    ("batch", &["cronjobs", "jobs"]),
+    ("coordination.k8s.io", &["leases"]),
+    ("discovery.k8s.io", &["endpointslices"]),
+    ("events.k8s.io", &["events"]),
+    ("networking.k8s.io", &["ingresses", "networkpolicies"]),
+    ("policy", &["poddisruptionbudgets"]),
+    ("rbac.authorization.k8s.io", &["rolebindings", "roles"]),
+    ("storage.k8s.io", &["csistoragecapacities"]),
+];
+
+fn is_namespaced(group: &str, resource: &str) -> bool {
+    NAMESPACED.iter().any(|(of, kinds)| *of == group && kinds.contains(&resource))
 }
 
 /// Whether the fields of a rule mean anything for a verb.
@@ -307,6 +347,33 @@ mod tests {
             ..base
         };
         assert!(check(&rules, &namespace).is_ok());
+    }
+
+    #[test]
+    fn a_rule_without_a_namespace_lists_no_kind_that_lives_in_one() {
+        let held = rules(json!([{"verbs": ["get", "list", "watch"], "resource": "*"}]));
+        let list = |group, resource, verb| Question {
+            group,
+            resource,
+            namespace: None,
+            name: None,
+            ..deployment(verb, "", "")
+        };
+        let cases = [
+            (list("", "nodes", "list"), true),
+            (list("", "namespaces", "watch"), true),
+            (list("example.com", "gadgets", "list"), true),
+            (list("", "secrets", "list"), false),
+            (list("", "secrets", "watch"), false),
+            (list("apps", "deployments", "list"), false),
+        ];
+        for (question, expected) in cases {
+            let kind = question.resource;
+            assert_eq!(check(&held, &question).is_ok(), expected, "{kind}");
+        }
+        let everywhere =
+            rules(json!([{"verbs": ["list"], "resource": "secrets", "namespace": "*"}]));
+        assert!(check(&everywhere, &list("", "secrets", "list")).is_ok());
     }
 
     #[test]
