@@ -292,9 +292,10 @@ impl Grant {
         refused: &CallError,
     ) -> Result<(), CallError> {
         let recorder = &self.attempt.recorder;
+        let message = format!("{} {}: {}", self.connection, operation.text, refused.message);
         let outcome = EffectOutcome::NotMade {
             code: refused.code.clone(),
-            message: format!("{} {}: {}", self.connection, operation.text, refused.message),
+            message: self.attempt.redactor.text(&message).into_owned(),
         };
         let refused = recorder.refuse(outcome).await;
         refused
@@ -439,6 +440,21 @@ mod tests {
         assert_eq!((denied.reason, revoked.reason), (Reason::Denied, Reason::Revoked));
         assert!(!denied.in_doubt && !revoked.in_doubt);
         assert_eq!(story(&journal, &run).await, ["not made"]);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_on_record_without_credentials() {
+        let (grant, journal, run) = grant(BudgetLimits::default()).await;
+        let never = |_| async { panic!("it was sent") };
+        let message = format!("{KEY} is outside of what this step was granted");
+        let no = |_: &Scope| Err(CallError::new(Reason::Denied, "http.denied", message));
+        let asked = Operation { text: format!("POST /x/{KEY}"), ..operation(true) };
+
+        grant.call(asked, no, never).await.expect_err("denied");
+
+        let events = journal.events(&run, 1, 100).await.expect("read");
+        let told = format!("{events:?}");
+        assert!(told.contains("POST /x/***") && !told.contains(KEY), "{told}");
     }
 
     #[tokio::test]
