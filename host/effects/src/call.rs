@@ -157,9 +157,11 @@ impl Grant {
         };
         let sent = sent.map_err(|error| self.in_doubt_if(writes, error));
         let outcome = match &sent {
-            Ok(answer) => {
-                EffectOutcome::Answered { status: answer.status, bytes: answer.body.len() as u64 }
-            }
+            Ok(answer) => EffectOutcome::Answered {
+                status: answer.status,
+                bytes: answer.body.len() as u64,
+                redacted: 0,
+            },
             Err(error) if error.in_doubt => EffectOutcome::InDoubt {
                 message: attempt.redactor.text(&error.message).into_owned(),
             },
@@ -224,7 +226,7 @@ impl Grant {
             error
         });
         let outcome = match &opened {
-            Ok((status, _)) => EffectOutcome::Answered { status: *status, bytes: 0 },
+            Ok((status, _)) => EffectOutcome::Answered { status: *status, bytes: 0, redacted: 0 },
             Err(error) => {
                 EffectOutcome::NotMade { code: error.code.clone(), message: error.message.clone() }
             }
@@ -277,7 +279,16 @@ impl Grant {
     fn effect(&self, operation: Operation) -> Effect {
         let Operation { text, writes, precondition, digest, .. } = operation;
         let operation = self.attempt.redactor.text(&text).into_owned();
-        Effect { connection: self.connection.to_string(), operation, writes, precondition, digest }
+        Effect {
+            connection: self.connection.to_string(),
+            operation,
+            writes,
+            precondition,
+            digest,
+            slot: None,
+            rule: None,
+            request_bytes: 0,
+        }
     }
 
     /// The time for one call: what the guest allows, within what the attempt has left.

@@ -10,9 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// What stands in the place of a credential.
 const MASK: &str = "***";
@@ -20,8 +21,12 @@ const MASK: &str = "***";
 /// Shorter values are not looked for: they would turn ordinary text into stars.
 const SECRET_BYTES_MIN: usize = 4;
 
-/// The forms of one connection's credentials, made once when the connection is loaded.
-pub struct Needles(Option<AhoCorasick>);
+/// The forms of one connection's credentials. A connection that gets a new one, such as a token
+/// that was minted or rotated, adds it before it is first sent.
+pub struct Needles {
+    forms: RwLock<BTreeSet<Vec<u8>>>,
+    automaton: RwLock<Option<Arc<AhoCorasick>>>,
+}
 
 /// Removes the credentials of all connections that a step was granted.
 #[derive(Clone, Debug, Default)]
@@ -31,19 +36,31 @@ impl Needles {
     /// All forms of `secrets`. Those under 4 bytes are left out.
     #[must_use]
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut forms: Vec<Vec<u8>> = secrets
-            .into_iter()
-            .map(Secret::reveal)
-            .filter(|text| text.len() >= SECRET_BYTES_MIN)
-            .flat_map(forms)
-            .collect();
-        forms.sort_unstable();
-        forms.dedup();
-        if forms.is_empty() {
-            return Self(None);
+        let needles = Self { forms: RwLock::default(), automaton: RwLock::default() };
+        needles.learn(secrets);
+        needles
+    }
+
+    /// Looks for these from now on, too. Cheap when they are known already.
+    pub fn learn<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) {
+        let mut known = self.forms.write().unwrap_or_else(PoisonError::into_inner);
+        let before = known.len();
+        for secret in secrets {
+            let text = secret.reveal();
+            if text.len() >= SECRET_BYTES_MIN && !known.contains(text.as_bytes()) {
+                known.extend(forms(text));
+            }
         }
+        if known.len() == before {
+            return;
+        }
+        let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&*known);
         // Can only fail by running out of its own size limit, gigabytes away from a key.
-        Self(AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(forms).ok())
+        *self.automaton.write().unwrap_or_else(PoisonError::into_inner) = built.ok().map(Arc::new);
+    }
+
+    fn automaton(&self) -> Option<Arc<AhoCorasick>> {
+        self.automaton.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -102,8 +119,8 @@ impl Redactor {
         self.automata().any(|automaton| automaton.is_match(text))
     }
 
-    fn automata(&self) -> impl Iterator<Item = &AhoCorasick> {
-        self.0.iter().filter_map(|needles| needles.0.as_ref())
+    fn automata(&self) -> impl Iterator<Item = Arc<AhoCorasick>> {
+        self.0.iter().filter_map(|needles| needles.automaton())
     }
 }
 

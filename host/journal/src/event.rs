@@ -131,6 +131,19 @@ pub enum Event {
         /// How it ended.
         status: RunStatus,
     },
+    /// The attempt may use a connection, within these rules and no others.
+    ConnectionGranted {
+        /// Which step.
+        step: StepName,
+        /// Which attempt.
+        attempt: u32,
+        /// The plugin's name for the connection.
+        slot: String,
+        /// `type/name`.
+        connection: String,
+        /// In the form of a manifest; counted from 1 by [`Effect::rule`].
+        rules: Value,
+    },
 }
 
 /// A call of a connection in its semantic form. Never holds a credential.
@@ -148,6 +161,15 @@ pub struct Effect {
     pub precondition: Option<String>,
     /// `blake3:` of what is sent, credentials left out.
     pub digest: String,
+    /// The plugin's name for the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
+    /// Which of the granted rules allowed it, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<u32>,
+    /// Of the request's body.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub request_bytes: u64,
 }
 
 /// How a call ended.
@@ -160,6 +182,9 @@ pub enum EffectOutcome {
         status: u16,
         /// Of the decoded body.
         bytes: u64,
+        /// Credentials that were taken out of it.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        redacted: u64,
     },
     /// The host did not let it out, or the far side could not be reached. Nothing changed.
     NotMade {
@@ -255,7 +280,8 @@ impl Event {
             | Self::EffectSettled { .. }
             | Self::StepSucceeded { .. }
             | Self::StepFailed { .. }
-            | Self::StepSkipped { .. } => None,
+            | Self::StepSkipped { .. }
+            | Self::ConnectionGranted { .. } => None,
         }
     }
 
@@ -266,6 +292,11 @@ impl Event {
             _ => Err(JournalError::NotAStart { run: run.clone() }),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Failure {

@@ -131,6 +131,18 @@ impl StepRecorder {
         });
     }
 
+    /// Notes that the attempt may use a connection within `rules`. Does not wait: whatever is done
+    /// with the connection is written behind it.
+    pub fn granted(&self, slot: &str, connection: &str, rules: serde_json::Value) {
+        self.queue(Event::ConnectionGranted {
+            step: self.attempt.step.clone(),
+            attempt: self.attempt.number,
+            slot: slot.to_owned(),
+            connection: connection.to_owned(),
+            rules,
+        });
+    }
+
     /// Notes a call that was never admitted, and gives the number that it got.
     ///
     /// # Errors
@@ -184,8 +196,11 @@ mod tests {
             writes: false,
             precondition: None,
             digest: "blake3:0".into(),
+            slot: None,
+            rule: None,
+            request_bytes: 0,
         };
-        let answered = EffectOutcome::Answered { status: 200, bytes: 0 };
+        let answered = EffectOutcome::Answered { status: 200, bytes: 0, redacted: 0 };
 
         let one = recorder.intend(effect.clone()).await.expect("intend");
         recorder.log(Level::Info, "between", Vec::new());

@@ -260,6 +260,7 @@ impl RunState {
             | Event::StepProgressed { .. }
             | Event::EffectIntended { .. }
             | Event::EffectSettled { .. }
+            | Event::ConnectionGranted { .. }
             | Event::RunFinished { .. } => {}
         }
         if let Some(status) = event.run_status() {

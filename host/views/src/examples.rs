@@ -83,6 +83,9 @@ impl Tale {
             writes,
             precondition: None,
             digest: "blake3:0".to_owned(),
+            slot: None,
+            rule: None,
+            request_bytes: 0,
         };
         self.then(1, Event::EffectIntended { step: name(step), attempt: 1, number, effect })
     }
@@ -92,7 +95,7 @@ impl Tale {
     }
 
     fn answered(self, step: &str, number: u32, status: u16) -> Self {
-        self.settles(step, number, EffectOutcome::Answered { status, bytes: 9 })
+        self.settles(step, number, EffectOutcome::Answered { status, bytes: 9, redacted: 0 })
     }
 
     fn succeeds(self, step: &str, outputs: Value) -> Self {

@@ -26,6 +26,7 @@ pub fn line(view: &RunView, recorded: &Recorded) -> String {
         | Event::StepFailed { .. }
         | Event::StepSkipped { .. }
         | Event::StepInterrupted { .. }
+        | Event::ConnectionGranted { .. }
         | Event::CancelRequested { .. } => event(&view.run, recorded),
     }
 }

@@ -188,7 +188,8 @@ impl RunView {
             | Event::StepSucceeded { step, .. }
             | Event::StepFailed { step, .. }
             | Event::StepSkipped { step, .. }
-            | Event::StepInterrupted { step, .. } => {
+            | Event::StepInterrupted { step, .. }
+            | Event::ConnectionGranted { step, .. } => {
                 let stopping = self.cancelled_by.is_some();
                 if let Some(step) = self.places.get(step).and_then(|at| self.steps.get_mut(*at)) {
                     step.apply(at, &recorded.event, stopping);
@@ -285,7 +286,8 @@ impl StepView {
             Event::StepInterrupted { .. } => self.end(at, StepStatus::Interrupted),
             Event::RunStarted { .. }
             | Event::RunFinished { .. }
-            | Event::CancelRequested { .. } => {}
+            | Event::CancelRequested { .. }
+            | Event::ConnectionGranted { .. } => {}
         }
     }
 

@@ -42,6 +42,7 @@ pub fn line(view: &RunView, recorded: &Recorded, look: &Look) -> Option<String> 
         Event::StepInterrupted { step, attempt } => {
             (step, format!("interrupted attempt={attempt}: the host ended in the middle of it"))
         }
+        Event::ConnectionGranted { .. } => return None,
         Event::EffectIntended { step, attempt, number, effect } => {
             if !effect.writes {
                 return None;
