@@ -13,7 +13,9 @@ mod run_id;
 mod sqlite;
 
 use async_trait::async_trait;
-pub use event::{Disposition, Effect, EffectOutcome, Event, Failure, Level, Recorded, RunStatus};
+pub use event::{
+    Denial, Disposition, Effect, EffectOutcome, Event, Failure, Level, Recorded, RunStatus,
+};
 pub use memory::MemoryJournal;
 pub use recorder::StepRecorder;
 pub use run_id::{RunId, RunIdError};
