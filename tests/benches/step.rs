@@ -269,7 +269,12 @@ impl Ours {
             Sandbox::new(Arc::new(Alone), CodeCache::none(), Limits::default()).expect("a sandbox");
         let digest = sandbox::artifact::digest(component);
         sandbox.prepare(&catalog, std::slice::from_ref(&digest)).expect("prepare it");
-        let pin = PluginPin { name: "no-op".to_owned(), version: "1.0.0".to_owned(), digest };
+        let pin = PluginPin {
+            name: "no-op".to_owned(),
+            version: "1.0.0".to_owned(),
+            digest,
+            signer: None,
+        };
         let owner = Owner::this_process().expect("know this process");
         Self { sandbox: Arc::new(sandbox), pin, owner }
     }
@@ -288,6 +293,7 @@ impl Ours {
                 after: Vec::new(),
                 when: Vec::new(),
                 spec: json!({}),
+                extras: workflow::StepExtras::default(),
             }],
         };
         let run = RunId::fresh();

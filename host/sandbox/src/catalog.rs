@@ -195,6 +195,7 @@ fn resolution(entry: &Entry) -> Resolution {
                 name: artifact.manifest.name.clone(),
                 version: artifact.manifest.version.clone(),
                 digest: artifact.digest.clone(),
+                signer: None,
             },
             manifest: artifact.manifest.clone(),
         })),

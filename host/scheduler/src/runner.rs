@@ -9,7 +9,7 @@ use journal::{Failure, RunId, StepRecorder};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use tokio_util::sync::CancellationToken;
-use workflow::{PluginPin, StepName};
+use workflow::{PluginPin, StepExtras, StepName};
 
 /// Does the work of steps, many at a time.
 #[async_trait]
@@ -42,6 +42,8 @@ pub struct StepInvocation {
     /// granted: an object in `inputs` that names another one looks like a connection, but came
     /// out of a parameter or an output.
     pub connections: BTreeSet<(String, String)>,
+    /// What the workflow grants of what the plugin asks for.
+    pub extras: StepExtras,
 }
 
 /// The step's outputs by name, or why there are none.

@@ -7,7 +7,7 @@ use crate::StepInvocation;
 use crate::judge::{Facts, Judge, Verdict};
 use journal::{Event, Failure, Recorded, RunId, RunStatus};
 use std::collections::HashMap;
-use workflow::{Plan, PlannedStep, PluginPin, StepKind, StepName};
+use workflow::{Plan, PlannedStep, PluginPin, StepExtras, StepKind, StepName};
 
 /// A run, as far as its events tell.
 pub struct RunState {
@@ -81,6 +81,7 @@ struct Step {
     name: StepName,
     kind: StepKind,
     plugin: Option<PluginPin>,
+    extras: StepExtras,
     after: Vec<usize>,
     judge: Judge,
     standing: Standing,
@@ -347,6 +348,7 @@ impl RunState {
             plugin,
             inputs,
             connections: step.judge.connections().clone(),
+            extras: step.extras.clone(),
         })
     }
 
@@ -380,6 +382,7 @@ impl Step {
             name: planned.name.clone(),
             kind: planned.kind,
             plugin: planned.plugin.clone(),
+            extras: planned.extras.clone(),
             after: after.collect::<Result<_, _>>()?,
             judge: Judge::new(planned),
             standing: Standing::Pending,
