@@ -6,7 +6,9 @@
 
 use async_trait::async_trait;
 use journal::{Failure, Journal, MemoryJournal, Owner, RunId, SqliteJournal};
-use sandbox::{Catalog, CodeCache, Connector, Limits, Opened, Reference, Sandbox, StepState};
+use sandbox::{
+    Asking, Catalog, CodeCache, Connector, Limits, Opened, Reference, Sandbox, StepState,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -255,6 +257,7 @@ impl Connector for Alone {
         _reference: &Reference,
         _need: &ConnectionNeed,
         _inputs: &Value,
+        _asking: &Asking<'_>,
     ) -> Result<Opened, Failure> {
         Err(Failure::permanent("connection.unknown", "there is none"))
     }

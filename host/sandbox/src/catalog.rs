@@ -195,7 +195,7 @@ fn resolution(entry: &Entry) -> Resolution {
                 name: artifact.manifest.name.clone(),
                 version: artifact.manifest.version.clone(),
                 digest: artifact.digest.clone(),
-                signer: None,
+                signer: (entry.origin == Origin::BuiltIn).then(|| "bowline".to_owned()),
             },
             manifest: artifact.manifest.clone(),
         })),

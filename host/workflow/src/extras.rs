@@ -39,6 +39,18 @@ pub struct StepLimits {
     /// Calls of connections; 1 to 100,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<u32>,
+    /// Calls at the same time; 1 to 64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_in_flight: Option<u32>,
+    /// KiB of one request's body; 1 to 65,536.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_kib: Option<u64>,
+    /// KiB of one answer's decoded body; 1 to 8,192, which is what can be handed to a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_kib: Option<u64>,
+    /// KiB of all answers together; 1 to 1,048,576.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responses_kib: Option<u64>,
 }
 
 impl StepExtras {
@@ -67,6 +79,21 @@ impl StepLimits {
         *self == Self::default()
     }
 
+    /// These, and where nothing is said, those of `other`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            attempt_seconds: self.attempt_seconds.or(other.attempt_seconds),
+            cpu_seconds: self.cpu_seconds.or(other.cpu_seconds),
+            memory_mib: self.memory_mib.or(other.memory_mib),
+            calls: self.calls.or(other.calls),
+            calls_in_flight: self.calls_in_flight.or(other.calls_in_flight),
+            request_kib: self.request_kib.or(other.request_kib),
+            response_kib: self.response_kib.or(other.response_kib),
+            responses_kib: self.responses_kib.or(other.responses_kib),
+        }
+    }
+
     /// Whether each limit is one that can be meant; `at` is where they stand, for the message.
     ///
     /// # Errors
@@ -78,6 +105,10 @@ impl StepLimits {
             ("cpuSeconds", self.cpu_seconds, 3_600),
             ("memoryMib", self.memory_mib, 4_096),
             ("calls", self.calls.map(u64::from), 100_000),
+            ("callsInFlight", self.calls_in_flight.map(u64::from), 64),
+            ("requestKib", self.request_kib, 65_536),
+            ("responseKib", self.response_kib, 8_192),
+            ("responsesKib", self.responses_kib, 1_048_576),
         ];
         for (name, value, max) in bounds {
             if value.is_some_and(|value| value == 0 || value > max) {
