@@ -41,9 +41,7 @@ pub enum Refused {
         reason: String,
     },
     /// What it asks for and what it may do have nothing in common.
-    #[error(
-        "of what `{plugin}` asks of `{connection}` nothing is left: {by} allows none of it{paste}"
-    )]
+    #[error("of what `{plugin}` asks of `{connection}` nothing is left: {by} allows none of it")]
     NothingLeft {
         /// Its name.
         plugin: String,
@@ -51,8 +49,8 @@ pub enum Refused {
         connection: String,
         /// Who took the rest away.
         by: Party,
-        /// What to write into the settings, if that would help.
-        paste: String,
+        /// What it asks for, for these inputs.
+        asked: Vec<Value>,
     },
     /// Somebody's rules can't be read for these inputs.
     #[error("the scope of `{connection}` does not fit this step's inputs: {reason}")]
@@ -138,12 +136,12 @@ impl Connections {
         }
         if let Some(by) = effective.emptied_by() {
             let asked = self.scope(&reference.kind, &need.allow, binding);
-            let paste = asked.map(|asked| paste(asking, reference, by, &asked.to_json()));
+            let asked = asked.map(|asked| asked.to_json()).unwrap_or_default();
             return Err(Refused::NothingLeft {
                 plugin: plugin.name.clone(),
                 connection: id(),
                 by,
-                paste: paste.unwrap_or_default(),
+                asked: asked.as_array().cloned().unwrap_or_default(),
             });
         }
         Ok(Granted { scope: effective, calls_max: own.limits.calls })
@@ -167,40 +165,5 @@ impl Connections {
             None if kind == KUBERNETES => Scope::kubernetes(rules, binding).map_err(text),
             None => Err(format!("no type is called `{kind}`")),
         }
-    }
-}
-
-/// What to write where, so that `rules` are allowed; empty when the settings can't help.
-#[must_use]
-pub fn paste(asking: &Asking<'_>, reference: &Reference, by: Party, rules: &Value) -> String {
-    let rules = rules.as_array().map(Vec::as_slice).unwrap_or_default();
-    let lines = |indent: &str| -> String {
-        rules.iter().map(|rule| format!("\n{indent}- {rule}")).collect()
-    };
-    let id = reference.id();
-    match by {
-        Party::Policy => {
-            let plugin = asking.plugin;
-            format!(
-                "; this in `bowline.yaml` would allow it:\npolicy:\n  rules:\n  - plugin: {}  # {} \
-                 {}\n    connection: {id}\n    allow:{}",
-                plugin.digest,
-                plugin.name,
-                plugin.version,
-                lines("    ")
-            )
-        }
-        Party::Connection => format!(
-            "; this in `bowline.yaml` would allow it:\nconnections:\n  {}:\n    {}:\n      allow:{}",
-            reference.kind,
-            reference.name,
-            lines("      ")
-        ),
-        Party::Workflow => format!(
-            "; this in the step would allow it:\n  x-bowline:\n    grants:\n      {}:{}",
-            asking.slot,
-            lines("      ")
-        ),
-        Party::Manifest | Party::Accepted | Party::Restriction => String::new(),
     }
 }

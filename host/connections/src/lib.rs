@@ -17,5 +17,5 @@ mod tls;
 mod transport;
 
 pub use connections::{ConnectionReport, Connections, OpenError};
-pub use granting::{Granted, Refused, paste};
+pub use granting::{Granted, Refused};
 pub use settings::{Settings, SettingsError};

@@ -6,16 +6,13 @@
 
 mod accepted;
 
-pub use accepted::{Accepted, AcceptedPlugin, AcceptedSlot, Change, LockError};
+pub use accepted::{Accepted, AcceptedPlugin, AcceptedSlot, Change, LOCK_BYTES_MAX, LockError};
 
 use effects::Layer;
-use sandbox::Reference;
+use sandbox::{BUILT_IN_SIGNER, Reference};
 use serde::Deserialize;
 use serde_json::Value;
 use workflow::{PluginPin, StepLimits};
-
-/// The signer of the plugins inside the program.
-pub const BUILT_IN_SIGNER: &str = "bowline";
 
 /// `policy:` in the settings.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -2,7 +2,8 @@
 //!
 //! Read once, at the start. Unknown keys are errors: a limit that is misspelt would not hold.
 
-use crate::policy::{BUILT_IN_SIGNER, Policy};
+use crate::policy::Policy;
+use sandbox::BUILT_IN_SIGNER;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -254,10 +254,11 @@ impl OwnBudget {
 
 impl CallError {
     /// For the journal: the rule that is missing and who does not allow it.
-    pub(crate) fn denial(&self, connection: &str) -> Option<journal::Denial> {
+    pub(crate) fn denial(&self, slot: &str, connection: &str) -> Option<journal::Denial> {
         let rule = self.missing_rule.as_deref()?.clone();
         let by = self.denied_by.unwrap_or(Party::Manifest).as_str().to_owned();
-        Some(journal::Denial { by, connection: connection.to_owned(), rule })
+        let (slot, connection) = (slot.to_owned(), connection.to_owned());
+        Some(journal::Denial { by, slot, connection, rule })
     }
 }
 

@@ -58,7 +58,9 @@ impl Grant {
         let outcome = EffectOutcome::NotMade {
             code: refused.code.clone(),
             message: redactor.text(&message).into_owned(),
-            denial: refused.denial(&self.connection).map(|denial| redactor.denial(denial)),
+            denial: refused
+                .denial(&self.slot, &self.connection)
+                .map(|denial| redactor.denial(denial)),
         };
         let refused = self.attempt.recorder.refuse(outcome).await;
         refused

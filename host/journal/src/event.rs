@@ -209,6 +209,8 @@ pub struct Denial {
     /// Who did not allow it: `manifest`, `accepted`, `workflow`, `policy`, `connection`,
     /// `restriction`.
     pub by: String,
+    /// The plugin's name for the connection.
+    pub slot: String,
     /// `type/name`.
     pub connection: String,
     /// The rule, in the form of a manifest. Holds what the step asked for, without credentials.

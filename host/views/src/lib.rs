@@ -10,6 +10,7 @@ pub mod graph;
 pub mod json;
 pub mod logs;
 mod look;
+pub mod remedy;
 pub mod rules;
 mod run;
 pub mod runs;

@@ -124,8 +124,14 @@ pub fn plan(
         source: workflow.path().to_owned(),
         source_digest: source_digest.into(),
         parameters,
-        steps: workflow.steps().iter().map(planned).collect(),
+        steps: steps(workflow),
     })
+}
+
+/// The steps as a plan will hold them: they do not depend on parameters.
+#[must_use]
+pub fn steps(workflow: &Workflow) -> Vec<PlannedStep> {
+    workflow.steps().iter().map(planned).collect()
 }
 
 fn planned(step: &WorkflowStep) -> PlannedStep {

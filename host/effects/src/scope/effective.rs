@@ -71,6 +71,22 @@ impl Effective {
         })
     }
 
+    /// The parties that took something away.
+    pub fn narrowed_by(&self) -> impl Iterator<Item = Party> {
+        let mut left: Option<Scope> = None;
+        let narrowing = self.parties.iter().filter_map(move |(party, scope)| {
+            let Some(before) = &left else {
+                left = Some(scope.clone());
+                return None;
+            };
+            let after = before.intersect(scope);
+            let narrower = after.wider_in(before).is_some();
+            left = Some(after);
+            narrower.then_some(*party)
+        });
+        narrowing.collect::<Vec<_>>().into_iter()
+    }
+
     /// Takes away what `rules` do not list.
     ///
     /// # Errors
