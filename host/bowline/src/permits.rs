@@ -48,9 +48,14 @@ pub(crate) fn of_steps(
             let grants = step.extras.grants.get(slot).map(Vec::as_slice);
             let asking = Asking { plugin, slot, grants };
             let binding = Binding::partly(known.value(), &open);
+            let granted = connections.granted(&reference, need, binding, &asking);
+            // Inputs that don't fit are no mistake of a step that its conditions may leave out.
+            if matches!(granted, Err(Refused::Unfit { .. })) && !step.when.is_empty() {
+                continue;
+            }
             permits.push(Permit {
                 step: step.name.as_str().to_owned(),
-                granted: connections.granted(&reference, need, binding, &asking),
+                granted,
                 plugin: plugin.clone(),
                 slot: slot.clone(),
                 reference,

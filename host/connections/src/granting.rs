@@ -106,8 +106,8 @@ impl Connections {
         let environment = own.environment.as_deref();
         let policy = &self.settings.policy;
         let taken = accepted.is_some() || self.accepts_all || !Layer::Lock.on();
-        let lists = match policy.verdict(plugin, reference, environment, taken) {
-            Verdict::Within(lists) => lists,
+        let (own_rules, everybody) = match policy.verdict(plugin, reference, environment, taken) {
+            Verdict::Within { own, everybody } => (own, everybody),
             Verdict::Unaccepted => {
                 return Err(Refused::Unaccepted { plugin: plugin.name.clone() });
             }
@@ -128,11 +128,15 @@ impl Connections {
         if let Some(grants) = asking.grants {
             effective = effective.narrowed(Party::Workflow, scope(Party::Workflow, grants)?);
         }
-        for rules in &lists {
-            effective = effective.narrowed(Party::Policy, scope(Party::Policy, rules)?);
-        }
-        if let Some(rules) = &own.allow {
-            effective = effective.narrowed(Party::Connection, scope(Party::Connection, rules)?);
+        let operator = [
+            (Party::Policy, own_rules.as_ref()),
+            (Party::PolicyForAll, everybody.as_ref()),
+            (Party::Connection, own.allow.as_ref()),
+        ];
+        for (party, rules) in operator {
+            if let Some(rules) = rules {
+                effective = effective.narrowed(party, scope(party, rules)?);
+            }
         }
         if let Some(by) = effective.emptied_by() {
             let asked = self.scope(&reference.kind, &need.allow, binding);

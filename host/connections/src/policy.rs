@@ -99,8 +99,13 @@ pub struct ConnectionLimits {
 /// What the policy says of a plugin and a connection.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// It may, within each of these lists of rules.
-    Within(Vec<Vec<Value>>),
+    /// It may, within both of these; None: whatever it asks for.
+    Within {
+        /// What the rules that name the plugin allow.
+        own: Option<Vec<Value>>,
+        /// What the rules for everybody allow.
+        everybody: Option<Vec<Value>>,
+    },
     /// Somebody must accept it first.
     Unaccepted,
     /// It may not; says why and what would change it.
@@ -132,7 +137,7 @@ impl Policy {
         accepted: bool,
     ) -> Verdict {
         if !Layer::Policy.on() {
-            return Verdict::Within(Vec::new());
+            return Verdict::Within { own: None, everybody: None };
         }
         if let Some(reason) = self.unsigned(plugin) {
             return Verdict::Denied(reason);
@@ -168,7 +173,7 @@ impl Policy {
             return Verdict::Unaccepted;
         }
         let everybody: Vec<_> = fitting().filter(|rule| rule.names(plugin).is_none()).collect();
-        Verdict::Within([own, everybody].iter().filter_map(|rules| together(rules)).collect())
+        Verdict::Within { own: together(&own), everybody: together(&everybody) }
     }
 
     /// The limits for a plugin: of rules that name it, the last one that says something.
@@ -304,6 +309,11 @@ mod tests {
         policy
     }
 
+    fn within(own: Option<&Value>, everybody: Option<&Value>) -> Verdict {
+        let list = |rule: Option<&Value>| rule.map(|rule| vec![rule.clone()]);
+        Verdict::Within { own: list(own), everybody: list(everybody) }
+    }
+
     fn cluster(name: &str) -> Reference {
         Reference { kind: "kubernetes".to_owned(), name: name.to_owned() }
     }
@@ -312,7 +322,7 @@ mod tests {
     fn what_follows_for_a_plugin_that_no_rule_names() {
         let [own, signed, stranger] =
             [pin("own", Some("bowline")), pin("signed", Some("acme")), pin("odd", None)];
-        let within = Verdict::Within(Vec::new());
+        let within = Verdict::Within { own: None, everybody: None };
         let cases = [
             ("ask", &own, false, Some(&within)),
             ("ask", &signed, false, Some(&Verdict::Unaccepted)),
@@ -342,23 +352,11 @@ mod tests {
             {"connection": "kubernetes/vault", "deny": true},
         ]}));
         let cases = [
-            ("odd", None, "prod", None, Verdict::Within(vec![vec![web.clone()]])),
+            ("odd", None, "prod", None, within(Some(&web), None)),
             ("odd", None, "staging", None, Verdict::Unaccepted),
-            ("signed", Some("acme"), "staging", None, Verdict::Within(vec![])),
-            (
-                "signed",
-                Some("acme"),
-                "prod",
-                Some("production"),
-                Verdict::Within(vec![vec![read.clone()]]),
-            ),
-            (
-                "odd",
-                None,
-                "prod",
-                Some("production"),
-                Verdict::Within(vec![vec![web.clone()], vec![read.clone()]]),
-            ),
+            ("signed", Some("acme"), "staging", None, within(None, None)),
+            ("signed", Some("acme"), "prod", Some("production"), within(None, Some(&read))),
+            ("odd", None, "prod", Some("production"), within(Some(&web), Some(&read))),
         ];
         for (name, signer, connection, environment, expected) in cases {
             let verdict =
@@ -376,7 +374,7 @@ mod tests {
         assert!(read.check(&[]).expect_err("refused").contains("a name is no identity"));
         let policy = policy(json!({"rules": [{"plugin": "restart", "signer": "acme"}]}));
         for (signer, expected) in [
-            (Some("acme"), Verdict::Within(vec![])),
+            (Some("acme"), within(None, None)),
             (Some("other"), Verdict::Unaccepted),
             (None, Verdict::Unaccepted),
         ] {

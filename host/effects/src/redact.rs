@@ -46,7 +46,7 @@ impl Needles {
         let mut known = self.forms.write().unwrap_or_else(PoisonError::into_inner);
         let before = known.len();
         for secret in secrets {
-            let text = secret.reveal();
+            let text = Secret::reveal(secret);
             if text.len() >= SECRET_BYTES_MIN && !known.contains(text.as_bytes()) {
                 known.extend(forms(text));
             }

@@ -206,8 +206,8 @@ pub enum EffectOutcome {
 /// What would have allowed a call that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denial {
-    /// Who did not allow it: `manifest`, `accepted`, `workflow`, `policy`, `connection`,
-    /// `restriction`.
+    /// Who did not allow it: `manifest`, `accepted`, `workflow`, `policy`, `policy-for-all`,
+    /// `connection`, `restriction`.
     pub by: String,
     /// The plugin's name for the connection.
     pub slot: String,

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use journal::{Failure, RunId, StepRecorder};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use workflow::{PluginPin, StepExtras, StepName};
 
@@ -43,7 +44,7 @@ pub struct StepInvocation {
     /// out of a parameter or an output.
     pub connections: BTreeSet<(String, String)>,
     /// What the workflow grants of what the plugin asks for.
-    pub extras: StepExtras,
+    pub extras: Arc<StepExtras>,
 }
 
 /// The step's outputs by name, or why there are none.

@@ -7,6 +7,7 @@ use crate::StepInvocation;
 use crate::judge::{Facts, Judge, Verdict};
 use journal::{Event, Failure, Recorded, RunId, RunStatus};
 use std::collections::HashMap;
+use std::sync::Arc;
 use workflow::{Plan, PlannedStep, PluginPin, StepExtras, StepKind, StepName};
 
 /// A run, as far as its events tell.
@@ -81,7 +82,7 @@ struct Step {
     name: StepName,
     kind: StepKind,
     plugin: Option<PluginPin>,
-    extras: StepExtras,
+    extras: Arc<StepExtras>,
     after: Vec<usize>,
     judge: Judge,
     standing: Standing,
@@ -348,7 +349,7 @@ impl RunState {
             plugin,
             inputs,
             connections: step.judge.connections().clone(),
-            extras: step.extras.clone(),
+            extras: Arc::clone(&step.extras),
         })
     }
 
@@ -382,7 +383,7 @@ impl Step {
             name: planned.name.clone(),
             kind: planned.kind,
             plugin: planned.plugin.clone(),
-            extras: planned.extras.clone(),
+            extras: Arc::new(planned.extras.clone()),
             after: after.collect::<Result<_, _>>()?,
             judge: Judge::new(planned),
             standing: Standing::Pending,

@@ -44,6 +44,15 @@ pub fn remedy(missing: &Missing<'_>) -> Option<String> {
             );
             "    "
         }
+        "policy-for-all" => {
+            let _ = write!(
+                text,
+                "this in `bowline.yaml` would allow it, to every plugin:\n\npolicy:\n  rules:\n  \
+                 - connection: {}\n    allow:",
+                quoted(connection)
+            );
+            "    "
+        }
         "connection" => {
             let _ = write!(
                 text,
@@ -61,10 +70,10 @@ pub fn remedy(missing: &Missing<'_>) -> Option<String> {
             "      "
         }
         "manifest" => {
-            let _ = write!(
+            let _ = writeln!(
                 text,
                 "`{}` does not ask for it, so no setting can allow it; its author would have to \
-                 add to its manifest, under `connections.{slot}.allow`:\n",
+                 add to its manifest, under `connections.{slot}.allow`:",
                 plugin.name
             );
             ""
@@ -149,6 +158,9 @@ mod tests {
         assert!(
             of("workflow").is_some_and(|text| text.contains("grants:\n      cluster:\n      - {"))
         );
+        assert!(of("policy-for-all").is_some_and(|text| {
+            text.contains("- connection: \"kubernetes/prod\"\n    allow:\n    - {")
+        }));
         assert!(of("manifest").is_some_and(|text| text.contains("no setting can allow it")));
         assert_eq!(of("somebody"), None);
     }

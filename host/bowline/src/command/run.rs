@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::live::{Form, follow};
 use crate::lock::{self, Lock};
 use crate::output::{Output, visible};
-use crate::permits::{self, Permit};
+use crate::permits;
 use crate::tap::Tap;
 use crate::{signals, wiring};
 use anyhow::{Context as _, bail};
@@ -99,11 +99,13 @@ async fn prepare(
         true => connections.accepting_all(),
         false => connections.accepting(lock.accepted.clone()),
     };
-    let Some(connections) = permit(&plan, &catalog, connections, lock, arguments, output)? else {
-        output.error("nothing was started");
-        return Ok(Ready::Stop(Exit::Denied));
+    let connections = match permit(&plan, &catalog, connections, lock, arguments, output)? {
+        Ok(connections) => Arc::new(connections),
+        Err(exit) => {
+            output.error("nothing was started");
+            return Ok(Ready::Stop(exit));
+        }
     };
-    let connections = Arc::new(connections);
     for used in workflow::connections(&workflow) {
         let reference = Reference { kind: used.kind.clone(), name: used.name.clone() };
         connections.try_open(&reference).await.with_context(|| {
@@ -136,7 +138,7 @@ async fn prepare(
 }
 
 /// Decides whether each plugin may do what it is here for, and asks where nobody has decided yet.
-/// None when the answer is no.
+/// How the program ends when the answer is no.
 fn permit(
     plan: &Plan,
     catalog: &Catalog,
@@ -144,7 +146,7 @@ fn permit(
     mut lock: Lock,
     arguments: &RunArguments,
     output: &Output,
-) -> anyhow::Result<Option<Connections>> {
+) -> anyhow::Result<Result<Connections, Exit>> {
     let permits = |connections: &Connections| {
         permits::of_steps(&plan.steps, &plan.parameters, catalog, connections)
     };
@@ -162,25 +164,32 @@ fn permit(
         let manifest = &entry.artifact.as_ref().map_err(Clone::clone)?.manifest;
         let interactive = !arguments.yes && !arguments.json;
         if !lock::accept(&mut lock, pin, manifest, interactive, arguments.yes, output)? {
-            return Ok(None);
+            return Ok(Err(Exit::Denied));
         }
     }
     let connections = match arguments.drill {
         true => connections,
         false => connections.accepting(lock.accepted),
     };
-    let mut good = true;
+    let mut worst = None;
     let policy = &connections.settings().policy;
     let plugins = plan.steps.iter().filter_map(|step| step.plugin.as_ref());
     for reason in plugins.filter_map(|plugin| policy.unsigned(plugin)) {
         output.error(&format!("{reason} (denied.policy)"));
-        good = false;
+        worst = Some(Exit::Denied);
     }
-    for refusal in permits(&connections).iter().filter_map(Permit::refusal) {
-        output.error(&refusal);
-        good = false;
+    for permit in permits(&connections) {
+        let (Err(refused), Some(words)) = (&permit.granted, permit.refusal()) else { continue };
+        output.error(&words);
+        if refused.is_denial() {
+            worst = Some(Exit::Denied);
+        }
+        worst = worst.or(Some(Exit::Usage));
     }
-    Ok(good.then_some(connections))
+    Ok(match worst {
+        Some(exit) => Err(exit),
+        None => Ok(connections),
+    })
 }
 
 fn plan(

@@ -18,8 +18,10 @@ pub enum Party {
     Accepted,
     /// What the workflow grants, in the step.
     Workflow,
-    /// The operator's policy.
+    /// The rules of the operator's policy that name the plugin.
     Policy,
+    /// The rules of the operator's policy for everybody.
+    PolicyForAll,
     /// The connection's own limits.
     Connection,
     /// The step itself, by `restrict`.
@@ -135,6 +137,7 @@ impl Party {
             Self::Accepted => "accepted",
             Self::Workflow => "workflow",
             Self::Policy => "policy",
+            Self::PolicyForAll => "policy-for-all",
             Self::Connection => "connection",
             Self::Restriction => "restriction",
         }
@@ -146,7 +149,8 @@ impl Party {
             Self::Manifest => "the plugin does not ask for it in its manifest",
             Self::Accepted => "what was accepted for this plugin in bowline.lock does not allow it",
             Self::Workflow => "the step's `x-bowline.grants` does not allow it",
-            Self::Policy => "the operator's `policy` does not allow it",
+            Self::Policy => "no rule of the operator's `policy` for this plugin allows it",
+            Self::PolicyForAll => "no rule of the operator's `policy` for everybody allows it",
             Self::Connection => "the connection's own `allow` does not allow it",
             Self::Restriction => "the step itself gave it up by `restrict`",
         }
@@ -159,7 +163,8 @@ impl fmt::Display for Party {
             Self::Manifest => "the plugin's manifest",
             Self::Accepted => "bowline.lock",
             Self::Workflow => "the step's `x-bowline.grants`",
-            Self::Policy => "the operator's policy",
+            Self::Policy => "the operator's policy for this plugin",
+            Self::PolicyForAll => "the operator's policy for everybody",
             Self::Connection => "the connection's own `allow`",
             Self::Restriction => "the step's own restriction",
         })
