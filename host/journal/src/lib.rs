@@ -4,6 +4,7 @@
 //! ready, what the screen shows) is computed from it, so this room holds facts and no
 //! opinions: it never decides, retries or forgets.
 
+pub mod chain;
 pub mod conformance;
 pub mod event;
 mod memory;
