@@ -3,6 +3,8 @@
 //! Prints a table of medians. `cargo bench -p journal`; beside an older version it shows what
 //! the chain and the marks cost.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+
 use journal::conformance::{owner, start};
 use journal::{Effect, Event, Journal, MemoryJournal, SqliteJournal};
 use std::time::{Duration, Instant};

@@ -100,7 +100,10 @@ mod tests {
     fn the_hash_of_a_version_never_changes() {
         // Journals that exist hold such hashes: another result here would call them all forged.
         let hash = seal("0192f0c1", Hash::ORIGIN, 3, 1_795_356_181_000, b"{\"event\":\"x\"}");
-        assert_eq!(hash.to_string(), "9b4525edebdc97f191771c5fa840648ec7686275803fb9c2349e670ea9acce1a");
+        assert_eq!(
+            hash.to_string(),
+            "9b4525edebdc97f191771c5fa840648ec7686275803fb9c2349e670ea9acce1a"
+        );
         assert_eq!(Hash::from_bytes(hash.as_bytes()), Some(hash));
         assert_eq!(Hash::from_bytes(&[0; 31]), None);
     }

@@ -529,7 +529,8 @@ pub async fn the_chain_goes_on_over_claims_and_is_read_in_pages(journal: Subject
 
     let mut pages = Vec::new();
     for from in [0, 2, 3] {
-        pages.extend(journal.sealed(&run, from, if from == 0 { 2 } else { 1 }).await.expect("read"));
+        pages
+            .extend(journal.sealed(&run, from, if from == 0 { 2 } else { 1 }).await.expect("read"));
     }
 
     let positions: Vec<u64> = pages.iter().map(|record| record.position).collect();

@@ -12,9 +12,9 @@ mod schema;
 pub(crate) mod verify;
 mod writer;
 
+use crate::chain::Sealed;
 use crate::{Claim, Event, Journal, JournalError, Owner, Recorded, Request, RunId, RunSummary};
 use async_trait::async_trait;
-use crate::chain::Sealed;
 use job::{Entry, Job, Work};
 use marks::{Marks, MarksReader, Slot};
 use read::Readers;

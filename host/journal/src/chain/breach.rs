@@ -157,6 +157,12 @@ impl<'a> Examination<'a> {
         true
     }
 
+    /// Whether `record` is one of the last that were sound, once more.
+    fn is_known(&self, record: &Sealed) -> bool {
+        let before_each = self.recent.iter().map(|(_, previous)| *previous);
+        before_each.chain([self.previous]).any(|hash| record.hash == Some(hash))
+    }
+
     /// What `record`, the first that does not follow, looks like by itself.
     fn suspect(&self, record: &Sealed) -> Suspicion {
         let position = self.next;
@@ -174,8 +180,10 @@ impl<'a> Examination<'a> {
                 (Breach::Removed { position, count: record.position - position }, false)
             }
         } else if let Some((first, _)) = self.recent.iter().find(|(at, hash)| fits(*at, *hash)) {
-            // This one belongs where a sound one stands: what begins there was put in.
-            (Breach::Added { position: *first, count: position - first }, true)
+            // This one belongs where a sound one stands. Either it is a copy of that one, or what
+            // begins there was put in.
+            let first = if self.is_known(record) { position } else { *first };
+            (Breach::Added { position: first, count: (position - first).max(1) }, true)
         } else {
             (Breach::Changed { position }, false)
         };

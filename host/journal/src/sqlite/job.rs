@@ -213,10 +213,9 @@ fn claimed(connection: &Connection, claim: &Claim) -> Result<Row, Stopped> {
 }
 
 fn known(connection: &Connection, run: &RunId) -> Result<Row, Stopped> {
-    let mut select = connection
-        .prepare_cached(
-            "SELECT id, epoch, events, requests, last_at, chain FROM run WHERE name = ?1",
-        )?;
+    let mut select = connection.prepare_cached(
+        "SELECT id, epoch, events, requests, last_at, chain FROM run WHERE name = ?1",
+    )?;
     let row = select.query_row([run.as_str()], |row| {
         Ok(Row {
             id: row.get(0)?,

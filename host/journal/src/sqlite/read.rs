@@ -74,7 +74,8 @@ impl Readers {
 }
 
 pub(super) fn holder(connection: &Connection, run: &RunId) -> Result<Option<Holder>, Fault> {
-    let mut select = connection.prepare_cached("SELECT epoch, owner, id, events FROM run WHERE name = ?1")?;
+    let mut select =
+        connection.prepare_cached("SELECT epoch, owner, id, events FROM run WHERE name = ?1")?;
     let holder = select.query_row([run.as_str()], |row| {
         let owner: Option<String> = row.get(1)?;
         let owner = owner.map(|json| decode(1, &json)).transpose()?;

@@ -28,8 +28,7 @@ pub(crate) fn verify(
         Ok(Some(marks)) => (Some(marks), Marks::Read),
         Err(cause) => (None, Marks::Unreadable { cause: cause.to_string() }),
     };
-    let mut check =
-        Check { marks, found, done: Audited { marks: state, ..Audited::default() } };
+    let mut check = Check { marks, found, done: Audited { marks: state, ..Audited::default() } };
     let was_ours = check.marks.is_some();
     if !absolute.exists() {
         if !was_ours {
@@ -251,7 +250,9 @@ impl Check<'_> {
     }
 
     fn lost_with_the_file(&mut self, which: &Which) {
-        self.whole(Defect::Unreadable { cause: "the file is gone, its marks are there".to_owned() });
+        self.whole(Defect::Unreadable {
+            cause: "the file is gone, its marks are there".to_owned(),
+        });
         let last = self.marks.as_ref().map_or(0, MarksReader::last_slot);
         for number in 1..=last {
             let slot = self.marks.as_ref().map(|marks| marks.slot(number));
@@ -366,11 +367,7 @@ fn named_breach(breach: Breach) -> (u64, Defect) {
 }
 
 /// Reads the events of a run, one after the other.
-fn told(
-    connection: &Connection,
-    listed: &Listed,
-    mark: Option<&Mark>,
-) -> rusqlite::Result<Told> {
+fn told(connection: &Connection, listed: &Listed, mark: Option<&Mark>) -> rusqlite::Result<Told> {
     let mut examination = Examination::new(&listed.name, listed.chained_from);
     let mut told = Told {
         examined: Examination::new("", 0).finish(),
@@ -446,11 +443,7 @@ fn id_of(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
 }
 
 /// The run of that name, or the only one whose name begins like that.
-fn named(
-    connection: &Connection,
-    name: &RunId,
-    shown: &str,
-) -> Result<Option<i64>, JournalError> {
+fn named(connection: &Connection, name: &RunId, shown: &str) -> Result<Option<i64>, JournalError> {
     let sql = |cause| storage("read", shown, cause);
     if let Some(id) = id_of(connection, name.as_str()).map_err(sql)? {
         return Ok(Some(id));

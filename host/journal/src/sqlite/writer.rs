@@ -36,11 +36,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(
-        connection: Connection,
-        marks: Marks,
-        path: Arc<str>,
-    ) -> io::Result<Self> {
+    pub(super) fn start(connection: Connection, marks: Marks, path: Arc<str>) -> io::Result<Self> {
         let (jobs, inbox) = mpsc::channel();
         let desk = Desk { connection, marks, path, inbox, kept: Vec::new() };
         let thread = thread::Builder::new().name("journal".to_owned()).spawn(|| desk.work())?;
@@ -175,7 +171,7 @@ impl Desk {
 
     fn transact(&mut self, jobs: &[Job]) -> Result<Vec<Answer>, Fault> {
         let fault = |action| move |cause| Fault { action, cause };
-                let transaction = self
+        let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(fault("get the right to write to"))?;

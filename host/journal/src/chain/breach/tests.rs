@@ -155,6 +155,15 @@ fn each_tampering_has_its_place_and_its_name() {
             Breach::Added { position: 5, count: 3 },
         ),
         (
+            "a copy put in",
+            |r| {
+                let copy = r[3].clone();
+                r.insert(4, copy);
+                (0..).zip(r).for_each(|(position, record)| record.position = position);
+            },
+            Breach::Added { position: 4, count: 1 },
+        ),
+        (
             "twice in one place",
             |r| {
                 let again = r[5].clone();
