@@ -5,6 +5,7 @@
 //! while the run goes on, after it, and from a copy of the journal of last week.
 //! Texts that come from outside pass through [`escape`] before they are shown.
 
+pub mod audit;
 pub mod escape;
 pub mod graph;
 pub mod json;
@@ -17,6 +18,7 @@ pub mod runs;
 pub mod show;
 pub mod text;
 pub mod tree;
+pub mod verdict;
 mod words;
 
 pub use look::Look;

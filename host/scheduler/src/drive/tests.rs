@@ -595,6 +595,15 @@ impl Journal for Faulty {
         self.journal.events(run, f, m).await
     }
 
+    async fn sealed(
+        &self,
+        run: &RunId,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<journal::chain::Sealed>, JournalError> {
+        self.journal.sealed(run, from, most).await
+    }
+
     async fn runs(
         &self,
         before: Option<&RunId>,
