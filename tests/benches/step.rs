@@ -6,7 +6,9 @@
 
 use async_trait::async_trait;
 use journal::{Failure, Journal, MemoryJournal, Owner, RunId, SqliteJournal};
-use sandbox::{Catalog, CodeCache, Connector, Limits, Opened, Reference, Sandbox, StepState};
+use sandbox::{
+    Catalog, CodeCache, Connector, Limits, Opened, Reference, Sandbox, Signers, StepState,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -264,12 +266,18 @@ impl Ours {
     fn new(component: &[u8]) -> Self {
         let folder = tempfile::tempdir().expect("make a folder");
         std::fs::write(folder.path().join("no-op.wasm"), component).expect("write the component");
-        let catalog = Catalog::scan(&[], &[folder.path().to_owned()]).expect("find it");
+        let catalog =
+            Catalog::scan(&[], &[folder.path().to_owned()], &Signers::default()).expect("find it");
         let sandbox =
             Sandbox::new(Arc::new(Alone), CodeCache::none(), Limits::default()).expect("a sandbox");
         let digest = sandbox::artifact::digest(component);
         sandbox.prepare(&catalog, std::slice::from_ref(&digest)).expect("prepare it");
-        let pin = PluginPin { name: "no-op".to_owned(), version: "1.0.0".to_owned(), digest };
+        let pin = PluginPin {
+            name: "no-op".to_owned(),
+            version: "1.0.0".to_owned(),
+            digest,
+            signer: None,
+        };
         let owner = Owner::this_process().expect("know this process");
         Self { sandbox: Arc::new(sandbox), pin, owner }
     }

@@ -19,6 +19,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if matches!(arguments.command, Command::Compile) {
+        return command::compile::run();
+    }
     let output = Output::new(&arguments.look, arguments.verbose);
     start_log(arguments.verbose);
     let result = dispatch(arguments.command, &output);
@@ -38,6 +41,7 @@ fn dispatch(command: Command, output: &Output) -> anyhow::Result<Exit> {
         Command::Schema(schema) => command::schema::run(&schema, output),
         Command::Plugin(plugin) => command::plugin::run(&plugin, output),
         Command::Completions { shell } => command::completions::run(shell, output),
+        Command::Compile => Ok(Exit::Usage),
         Command::Run(run) => runtime()?.block_on(command::run::run(run, output)),
         Command::Connection(connection) => {
             runtime()?.block_on(command::connection::run(&connection, output))

@@ -23,6 +23,9 @@ pub struct Settings {
     /// Folders with further plugins.
     #[serde(default)]
     pub plugins: Vec<PathBuf>,
+    /// Whose signatures of plugins count: a name, and a minisign public key.
+    #[serde(default)]
+    pub signers: BTreeMap<String, String>,
     /// Files with further types of connections.
     #[serde(default)]
     pub profiles: Vec<PathBuf>,

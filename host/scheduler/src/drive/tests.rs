@@ -118,6 +118,7 @@ fn plan(steps: &[(&str, &[&str])]) -> Plan {
             name: "p".to_owned(),
             version: "1.0.0".to_owned(),
             digest: "sha256:0".to_owned(),
+            signer: None,
         }),
         after: after.iter().map(|step| name(step)).collect(),
         when: after.iter().map(|step| json!(format!("${{steps.'{step}'.succeeded}}"))).collect(),
