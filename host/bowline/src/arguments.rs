@@ -71,6 +71,9 @@ pub(crate) enum Command {
     Schema(SchemaArguments),
     /// Print a completion script for a shell
     Completions { shell: Shell },
+    /// Compile the component on stdin: how this program calls itself
+    #[command(name = "__compile", hide = true)]
+    Compile,
 }
 
 /// Where settings come from.
@@ -255,6 +258,8 @@ pub(crate) enum PluginCommand {
         /// .wasm files
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        config: ConfigArguments,
         /// Print JSON, one file per line
         #[arg(long)]
         json: bool,

@@ -1,6 +1,7 @@
 //! One file per command. A command reads its arguments, calls the rooms below, and prints.
 
 pub(crate) mod check;
+pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod connection;
 pub(crate) mod drill;

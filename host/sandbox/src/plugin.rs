@@ -2,17 +2,21 @@
 
 use crate::artifact::{Artifact, ArtifactError};
 use crate::bindings::StepBasePre;
-use crate::compiled::CodeCache;
+use crate::compiled::{CodeCache, deserialize};
+use crate::compiler::Compiler;
 use crate::schema::Schema;
 use crate::state::StepState;
 use crate::{Connector, imports};
+use effects::Layer;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 use workflow::Manifest;
 
 /// A plugin, ready to run.
 pub(crate) struct Plugin {
+    pub(crate) digest: Arc<str>,
     pub(crate) manifest: Manifest,
     pub(crate) pre: StepBasePre<StepState>,
     pub(crate) inputs: Schema,
@@ -24,6 +28,7 @@ pub(crate) struct Workshop<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) linker: &'a Linker<StepState>,
     pub(crate) cache: &'a CodeCache,
+    pub(crate) compiler: &'a Compiler,
     pub(crate) connector: &'a dyn Connector,
 }
 
@@ -54,7 +59,7 @@ impl Workshop<'_> {
             .instantiate_pre(&component)
             .and_then(StepBasePre::new)
             .map_err(|error| does_not_link(&error))?;
-        Ok(Plugin { manifest, pre, inputs, outputs })
+        Ok(Plugin { digest: artifact.digest.as_str().into(), manifest, pre, inputs, outputs })
     }
 
     fn compile(&self, artifact: &Artifact, bytes: &[u8]) -> Result<Component, ArtifactError> {
@@ -62,11 +67,16 @@ impl Workshop<'_> {
             let message = "the file has changed since it was looked at; run again";
             return Err(ArtifactError::new("plugin.changed", message));
         }
-        Artifact::validate(bytes)?;
-        let component = Component::from_binary(self.engine, bytes).map_err(|error| {
-            ArtifactError::new("plugin.malformed", format!("it can't be compiled: {error:#}"))
+        let weight = match Artifact::weigh(bytes) {
+            Err(error) if Layer::Complexity.on() => return Err(error),
+            weighed => weighed.unwrap_or_default(),
+        };
+        let code = self.compiler.compile(self.engine, bytes, weight)?;
+        let component = deserialize(self.engine, &code).ok_or_else(|| {
+            let message = "the compiler made code for another engine than this one";
+            ArtifactError::new("plugin.compile-failed", message)
         })?;
-        self.cache.store(self.engine, &artifact.digest, &component);
+        self.cache.store(self.engine, &artifact.digest, &code);
         Ok(component)
     }
 

@@ -26,10 +26,12 @@ fn planned(name: &str) -> PlannedStep {
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
             digest: format!("sha256:{}", "0123456789abcdef".repeat(4)),
+            signer: None,
         }),
         after: Vec::new(),
         when: Vec::new(),
         spec: json!({}),
+        extras: workflow::StepExtras::default(),
     }
 }
 
@@ -80,7 +82,7 @@ fn answered(status: u16, redacted: u64) -> EffectOutcome {
 }
 
 fn refused(code: &str, message: &str) -> EffectOutcome {
-    EffectOutcome::NotMade { code: code.to_owned(), message: message.to_owned() }
+    EffectOutcome::NotMade { code: code.to_owned(), message: message.to_owned(), denial: None }
 }
 
 fn fails(name: &str, attempt: u32, code: &str, details: Option<Value>) -> Event {

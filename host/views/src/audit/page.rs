@@ -206,10 +206,10 @@ fn outcome(call: &Call) -> String {
     let text = match &call.outcome {
         None => "no answer is on record".to_owned(),
         Some(EffectOutcome::Answered { status, .. }) => format!("answered {status}"),
-        Some(EffectOutcome::NotMade { code, message }) if call.is_refused() => {
+        Some(EffectOutcome::NotMade { code, message, .. }) if call.is_refused() => {
             format!("{} ({code})", without_query_values(message))
         }
-        Some(EffectOutcome::NotMade { code, message }) => {
+        Some(EffectOutcome::NotMade { code, message, .. }) => {
             format!("not made: {} ({code})", without_query_values(message))
         }
         Some(EffectOutcome::InDoubt { message }) => {
