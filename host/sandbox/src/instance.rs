@@ -105,6 +105,17 @@ impl Sandbox {
         self.make(entry).map(|_plugin| ())
     }
 
+    /// The connections that a plugin asks for and can't use, since it does not import what they
+    /// are used through. They are never opened; whoever looks at it should be told.
+    #[must_use]
+    pub fn asks_too_much(&self, entry: &Entry) -> BTreeSet<String> {
+        entry
+            .artifact
+            .as_ref()
+            .map(|artifact| self.workshop().unusable(artifact))
+            .unwrap_or_default()
+    }
+
     fn prepare_one(&self, catalog: &Catalog, digest: &str) -> Result<(), ArtifactError> {
         let entry = catalog.pinned(digest).ok_or_else(|| {
             let message = format!("no plugin with the digest {digest} is there any more");
@@ -118,13 +129,16 @@ impl Sandbox {
 
     fn make(&self, entry: &Entry) -> Result<Plugin, ArtifactError> {
         let artifact = entry.artifact.as_ref().map_err(Clone::clone)?;
-        let workshop = Workshop {
+        self.workshop().make(artifact, || entry.bytes())
+    }
+
+    fn workshop(&self) -> Workshop<'_> {
+        Workshop {
             engine: &self.clockwork.engine,
             linker: &self.linker,
             cache: &self.cache,
             connector: &*self.connector,
-        };
-        workshop.make(artifact, || entry.bytes())
+        }
     }
 
     fn plugin(&self, digest: &str) -> Option<Arc<Plugin>> {
@@ -197,7 +211,8 @@ impl Sandbox {
         written: &BTreeSet<(String, String)>,
     ) -> Result<BTreeMap<String, (String, crate::Opened)>, Failure> {
         let mut opened = BTreeMap::new();
-        for (slot, need) in &plugin.manifest.connections {
+        let needs = plugin.manifest.connections.iter();
+        for (slot, need) in needs.filter(|(slot, _)| !plugin.unusable.contains(*slot)) {
             let found = need
                 .from
                 .iter()
