@@ -120,8 +120,7 @@ impl Redactor {
     }
 
     fn automata(&self) -> impl Iterator<Item = Arc<AhoCorasick>> {
-        let looked_at = self.0.iter().filter(|_| crate::Layer::Redact.on());
-        looked_at.filter_map(|needles| needles.automaton())
+        self.0.iter().filter_map(|needles| needles.automaton())
     }
 }
 
