@@ -6,8 +6,10 @@
 
 mod bindings;
 mod connections;
+mod granting;
 mod http;
 mod kubernetes;
+pub mod policy;
 mod profile;
 mod secret_source;
 pub mod settings;
@@ -15,4 +17,5 @@ mod tls;
 mod transport;
 
 pub use connections::{ConnectionReport, Connections, OpenError};
+pub use granting::{Granted, Refused};
 pub use settings::{Settings, SettingsError};

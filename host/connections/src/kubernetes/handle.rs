@@ -172,7 +172,7 @@ impl Cluster {
         let service = &self.service;
         let answer = self
             .grant
-            .call(operation, |_| Ok(()), |bytes_max| service.send(request, bytes_max))
+            .call(operation, |_| Ok(0), |bytes_max| service.send(request, bytes_max))
             .await?;
         let text = answer::object(answer, false)?;
         serde_json::from_str(&text)
