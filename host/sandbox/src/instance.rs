@@ -17,7 +17,7 @@ use effects::{Attempt, AttemptOptions, Grant, Layer, Redactor};
 use journal::{Disposition, Failure, StepRecorder};
 use scheduler::{StepInvocation, StepOutcome, StepRunner};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -128,6 +128,17 @@ impl Sandbox {
         self.make(entry).map(|_plugin| ())
     }
 
+    /// The connections that a plugin asks for and can't use, since it does not import what they
+    /// are used through. They are never opened; whoever looks at it should be told.
+    #[must_use]
+    pub fn asks_too_much(&self, entry: &Entry) -> BTreeSet<String> {
+        entry
+            .artifact
+            .as_ref()
+            .map(|artifact| self.workshop().unusable(artifact))
+            .unwrap_or_default()
+    }
+
     fn prepare_one(&self, catalog: &Catalog, digest: &str) -> Result<(), ArtifactError> {
         let entry = catalog.pinned(digest).ok_or_else(|| {
             let message = format!("no plugin with the digest {digest} is there any more");
@@ -142,14 +153,17 @@ impl Sandbox {
     fn make(&self, entry: &Entry) -> Result<Plugin, ArtifactError> {
         self.clock_proof.get_or_init(|| self.prove_clock()).clone()?;
         let artifact = entry.artifact.as_ref().map_err(Clone::clone)?;
-        let workshop = Workshop {
+        self.workshop().make(artifact, || entry.bytes())
+    }
+
+    fn workshop(&self) -> Workshop<'_> {
+        Workshop {
             engine: &self.clockwork.engine,
             linker: &self.linker,
             cache: &self.cache,
             compiler: &self.compiler,
             connector: &*self.connector,
-        };
-        workshop.make(artifact, || entry.bytes())
+        }
     }
 
     /// Nothing is run by a host that could not stop it. Proven once for each engine, because a
@@ -242,7 +256,8 @@ impl Sandbox {
         invocation: &StepInvocation,
     ) -> Result<BTreeMap<String, (String, Opened)>, Failure> {
         let mut opened = BTreeMap::new();
-        for (slot, need) in &plugin.manifest.connections {
+        let needs = plugin.manifest.connections.iter();
+        for (slot, need) in needs.filter(|(slot, _)| !plugin.unusable.contains(*slot)) {
             let found = need
                 .from
                 .iter()
