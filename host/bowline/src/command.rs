@@ -1,5 +1,6 @@
 //! One file per command. A command reads its arguments, calls the rooms below, and prints.
 
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod completions;

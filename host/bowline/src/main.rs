@@ -49,6 +49,7 @@ fn dispatch(command: Command, output: &Output) -> anyhow::Result<Exit> {
         Command::Connection(connection) => {
             runtime()?.block_on(command::connection::run(&connection, output))
         }
+        Command::Audit(audit) => runtime()?.block_on(command::audit::run(&audit, output)),
         Command::Runs(runs) => runtime()?.block_on(command::runs::run(&runs, output)),
         Command::Drill(drill) => runtime()?.block_on(command::drill::run(&drill, output)),
     }

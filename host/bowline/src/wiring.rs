@@ -110,7 +110,8 @@ pub(crate) fn journal(settings: &Settings) -> anyhow::Result<Arc<dyn Journal>> {
     Ok(Arc::new(SqliteJournal::open(&store_path(settings)?)?))
 }
 
-fn store_path(settings: &Settings) -> anyhow::Result<PathBuf> {
+/// Where the journal is, whether or not it is there.
+pub(crate) fn store_path(settings: &Settings) -> anyhow::Result<PathBuf> {
     if let Some(path) = environment("BOWLINE_STORE").filter(|path| !path.is_empty()) {
         return Ok(PathBuf::from(path));
     }
