@@ -42,6 +42,8 @@ pub struct Artifact {
     pub manifest: Manifest,
     /// The interfaces that it imports, as written: `bowline:connect/http@1.0.0`.
     pub imports: BTreeSet<String>,
+    /// Whether it exports a step, of whatever version.
+    pub has_step: bool,
 }
 
 /// The file is no plugin that can be used.
@@ -78,6 +80,7 @@ impl Artifact {
             signer_comment: None,
             manifest,
             imports: outline.imports,
+            has_step: outline.has_step,
         })
     }
 
@@ -101,6 +104,17 @@ impl Artifact {
             (Some(name), Some(comment).filter(|comment| !comment.is_empty()))
         });
         Ok(Self { signer, signer_comment: comment, ..Self::examine(bytes)? })
+    }
+
+    /// Why bytes that were refused for their manifest should be refused: what is wrong with the
+    /// component itself is told first.
+    pub(crate) fn closer_reason(bytes: &[u8], error: ArtifactError) -> ArtifactError {
+        let about_manifest = ["plugin.no-manifest", "plugin.manifest-invalid", "plugin.no-step"];
+        if !about_manifest.contains(&error.code) {
+            return error;
+        }
+        let weighed = if Layer::Complexity.on() { Self::weigh(bytes).map(drop) } else { Ok(()) };
+        weighed.and_then(|()| Self::validate(bytes)).err().unwrap_or(error)
     }
 
     /// Counts what the compiler would have to do, and refuses what no honest component asks of

@@ -184,6 +184,20 @@ impl Entry {
         })
     }
 
+    /// The same for a person who asks what is wrong with it: takes the time to look at all of a
+    /// component whose manifest is missing or wrong.
+    #[must_use]
+    pub fn of_file_closely(path: &Path, signers: &Signers) -> Self {
+        let entry = Self::of_file(path, signers);
+        let artifact = entry.artifact.map_err(|error| {
+            match artifact::read_file(path, Links::Follow) {
+                Ok(bytes) => Artifact::closer_reason(&bytes, error),
+                Err(_) => error,
+            }
+        });
+        Self { artifact, ..entry }
+    }
+
     /// The component's bytes, read again. Whoever compiles them compares their digest with what
     /// was looked at.
     ///

@@ -24,8 +24,8 @@ use wasmtime::{CodeBuilder, Engine};
 pub struct CompileLimits {
     /// Wall-clock time.
     pub time_max: Duration,
-    /// Computing time for every MiB of a component's code, all threads together; a component
-    /// without any gets [`Self::cpu_time_min`]. Honest code takes a tenth of it.
+    /// Computing time for every MiB of a component's code, all threads together, besides
+    /// [`Self::cpu_time_min`]. Honest code takes a tenth of it on a machine of this decade.
     pub cpu_time_per_mib: Duration,
     /// Computing time that every component gets.
     pub cpu_time_min: Duration,
@@ -39,8 +39,8 @@ impl Default for CompileLimits {
     fn default() -> Self {
         Self {
             time_max: Duration::from_secs(60),
-            cpu_time_per_mib: Duration::from_secs(20),
-            cpu_time_min: Duration::from_millis(1_500),
+            cpu_time_per_mib: Duration::from_secs(30),
+            cpu_time_min: Duration::from_secs(1),
             memory_bytes_max: 2 << 30,
             code_bytes_max: 256 << 20,
         }

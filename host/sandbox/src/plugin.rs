@@ -89,6 +89,9 @@ impl Workshop<'_> {
             Err(error) if Layer::Complexity.on() => return Err(error),
             weighed => weighed.unwrap_or_default(),
         };
+        if !artifact.has_step {
+            return Err(Artifact::closer_reason(bytes, no_step("it exports no step at all")));
+        }
         let code = self.compiler.compile(self.engine, bytes, weight)?;
         let component = deserialize(self.engine, &code).ok_or_else(|| {
             let message = "the compiler made code for another engine than this one";
@@ -153,16 +156,18 @@ fn offered(interface: &str) -> bool {
         || imports::sockets::interfaces().any(|offered| offered == interface)
 }
 
+fn no_step(why: &str) -> ArtifactError {
+    ArtifactError::new(
+        "plugin.no-step",
+        format!("it does not export `bowline:plugin/step@1`, so there is nothing to run ({why})"),
+    )
+}
+
 /// Turns the linker's words, which are for engineers of runtimes, into ours.
 fn does_not_link(error: &wasmtime::Error) -> ArtifactError {
     let text = format!("{error:#}");
     if text.contains("no exported instance") || text.contains("exported") && text.contains("step") {
-        return ArtifactError::new(
-            "plugin.no-step",
-            format!(
-                "it does not export `bowline:plugin/step@1`, so there is nothing to run ({text})"
-            ),
-        );
+        return no_step(&text);
     }
     // wasmtime's words for a version that the host does not have, and for one whose newer
     // functions it does not have.

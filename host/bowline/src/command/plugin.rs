@@ -302,7 +302,7 @@ fn check(
     let (sandbox, _warning) = wiring::sandbox(connections, Limits::default())?;
     let mut exit = Exit::Success;
     for file in files {
-        let entry = Entry::of_file(file, &signers);
+        let entry = Entry::of_file_closely(file, &signers);
         let shown = file.display().to_string();
         let checked = entry.artifact.clone().and_then(|artifact| {
             sandbox.try_out(&entry)?;

@@ -67,7 +67,7 @@ const BOUNDS: [(Quantity, &str, u64); 27] = [
     (Quantity::Exports, "exports", 100_000),
     (Quantity::NameBytes, "bytes in one name", 16 << 10),
     (Quantity::AllNameBytes, "bytes in names", 8 << 20),
-    (Quantity::Functions, "functions", 100_000),
+    (Quantity::Functions, "functions", 60_000),
     (Quantity::Globals, "globals", 50_000),
     (Quantity::Elements, "entries that fill tables", 500_000),
     (Quantity::DataSegments, "pieces of data", 50_000),
@@ -78,10 +78,10 @@ const BOUNDS: [(Quantity, &str, u64); 27] = [
     (Quantity::AllLocals, "locals in all functions", 4_000_000),
     (Quantity::BlockDepth, "blocks inside each other", 10_000),
     (Quantity::Targets, "targets of branch tables in one function", 100_000),
-    (Quantity::BodyWork, "operations in one function, arguments counted", 1_000_000),
+    (Quantity::BodyWork, "operations in one function, arguments counted", 400_000),
     (Quantity::AllWork, "operations, arguments counted", 40_000_000),
     (Quantity::Arity, "parameters and results of one function", 1_000),
-    (Quantity::Joins, "blocks times locals in one function", 40_000_000),
+    (Quantity::Joins, "branches times locals in one function", 20_000_000),
 ];
 
 impl Quantity {

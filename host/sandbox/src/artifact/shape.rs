@@ -12,9 +12,13 @@ const SECTIONS_MAX: usize = 4_000;
 /// Custom sections at the top level. The largest seen has 5.
 const CUSTOM_SECTIONS_MAX: usize = 500;
 
+/// What a step exports, whatever its version.
+const STEP_INTERFACE: &str = "bowline:plugin/step";
+
 /// What a component shows without being compiled.
 pub(super) struct Outline<'a> {
     pub(super) imports: BTreeSet<String>,
+    pub(super) has_step: bool,
     pub(super) manifests: Vec<&'a [u8]>,
 }
 
@@ -62,7 +66,8 @@ pub(super) fn recognise(bytes: &[u8]) -> Result<(), ArtifactError> {
 
 /// Goes over the top level of a component, and over what is nested in it with one step each.
 pub(super) fn outline(bytes: &[u8]) -> Result<Outline<'_>, ArtifactError> {
-    let mut outline = Outline { imports: BTreeSet::new(), manifests: Vec::new() };
+    let mut outline =
+        Outline { imports: BTreeSet::new(), has_step: false, manifests: Vec::new() };
     let (mut sections, mut customs) = (0, 0);
     let mut parser = Parser::new(0);
     let mut rest = bytes;
@@ -90,6 +95,13 @@ pub(super) fn outline(bytes: &[u8]) -> Result<Outline<'_>, ArtifactError> {
                 for import in reader {
                     let import = import.map_err(|error| malformed(&error))?;
                     outline.imports.insert(import.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(reader) => {
+                for export in reader {
+                    let export = export.map_err(|error| malformed(&error))?;
+                    let interface = export.name.name.split('@').next();
+                    outline.has_step |= interface == Some(STEP_INTERFACE);
                 }
             }
             Payload::CustomSection(section) => {

@@ -92,17 +92,18 @@ fn limit_this_process(order: &Order) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let cpu_seconds = order.cpu_time_max.as_secs() + 2;
     let limits = [
-        (Resource::As, order.memory_bytes_max),
-        (Resource::Cpu, cpu_seconds),
-        (Resource::Core, 0),
-        (Resource::Fsize, 0),
-        (Resource::Nofile, 64),
+        (Resource::As, order.memory_bytes_max, 0),
+        // First the signal that tells why, then the one that nobody can ignore.
+        (Resource::Cpu, cpu_seconds, 1),
+        (Resource::Core, 0, 0),
+        (Resource::Fsize, 0, 0),
+        (Resource::Nofile, 64, 0),
     ];
-    for (resource, value) in limits {
+    for (resource, soft, more) in limits {
         // A limit that the operator has set lower stays.
         let hard = getrlimit(resource).maximum;
-        let value = hard.map_or(value, |hard| hard.min(value));
-        setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?;
+        let lower = |value: u64| Some(hard.map_or(value, |hard| hard.min(value)));
+        setrlimit(resource, Rlimit { current: lower(soft), maximum: lower(soft + more) })?;
     }
     Ok(())
 }

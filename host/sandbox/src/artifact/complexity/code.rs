@@ -162,11 +162,13 @@ impl Module {
             Quantity::Locals.check(locals)?;
         }
         counts.add(Quantity::AllLocals, locals)?;
-        let mut walk = Walk { labels: vec![results], work: 0, blocks: 0, targets: 0, locals };
+        let labels = vec![results];
+        let mut walk = Walk { labels, work: 0, edges: 0, targets: 0, accesses: 0, locals };
         let mut operators = body.get_operators_reader().map_err(told)?;
         while !operators.eof() {
             walk.operator(self, &operators.read().map_err(told)?)?;
         }
+        walk.check_joins()?;
         counts.add(Quantity::AllWork, walk.work)
     }
 
@@ -181,8 +183,11 @@ struct Walk {
     /// How many values a branch to each open block carries.
     labels: Vec<u32>,
     work: u64,
-    blocks: u64,
+    /// Ways that the function's execution can take.
+    edges: u64,
     targets: u64,
+    /// How often locals are used.
+    accesses: u64,
     locals: u64,
 }
 
@@ -193,14 +198,23 @@ impl Walk {
                 self.open(module, *blockty, false)?
             }
             Operator::Loop { blockty } => self.open(module, *blockty, true)?,
-            Operator::Else => u64::from(self.labels.last().copied().unwrap_or_default()),
+            Operator::Else => {
+                self.edges += 1;
+                u64::from(self.labels.last().copied().unwrap_or_default())
+            }
             Operator::End => u64::from(self.labels.pop().unwrap_or_default()),
             Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => {
+                self.edges += 1;
                 self.carried(*relative_depth)
+            }
+            Operator::LocalGet { .. } | Operator::LocalSet { .. } | Operator::LocalTee { .. } => {
+                self.accesses += 1;
+                0
             }
             Operator::BrTable { targets } => {
                 let count = u64::from(targets.len());
                 self.targets = self.targets.saturating_add(count);
+                self.edges = self.edges.saturating_add(count);
                 Quantity::Targets.check(self.targets)?;
                 count.saturating_mul(self.carried(targets.default()).max(1))
             }
@@ -231,10 +245,13 @@ impl Walk {
         };
         self.labels.push(if is_loop { params } else { results });
         Quantity::BlockDepth.check(self.labels.len() as u64)?;
-        self.blocks += 1;
-        // Where two ways through a function meet, each local may become a value of its own.
-        Quantity::Joins.check(self.blocks.saturating_mul(self.locals))?;
+        self.edges += 1;
         Ok(moved((params, results)))
+    }
+
+    /// Where two ways through a function meet, each local that is used becomes a value of its own.
+    fn check_joins(&self) -> Result<(), ArtifactError> {
+        Quantity::Joins.check(self.edges.saturating_mul(self.locals.min(self.accesses)))
     }
 
     fn carried(&self, depth: u32) -> u64 {

@@ -131,9 +131,16 @@ fn each_kind_of_too_much_is_refused_by_name_value_and_bound() {
         ("types", many_types, "100000 types, and 50000"),
         ("blocks", functions(&[], &[], &[function(0, blocks(50_000))]), "blocks inside each other"),
         (
-            "blocks times locals",
-            functions(&[], &[], &[function(9_000, blocks(9_000))]),
-            "blocks times locals",
+            "branches times locals",
+            functions(
+                &[],
+                &[],
+                &[function(
+                    9_000,
+                    blocks(9_000).chain((0..9_000).flat_map(|local| [LocalGet(local), Drop])),
+                )],
+            ),
+            "81000000 branches times locals",
         ),
         (
             "calls with many arguments",

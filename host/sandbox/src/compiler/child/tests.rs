@@ -78,7 +78,7 @@ fn nothing_of_the_environment_reaches_the_child() {
 fn computing_time_grows_with_the_code() {
     let limits = CompileLimits::default();
     let of = |bytes| limits.cpu_time(Weight { code_bytes: bytes });
-    assert_eq!(of(0), Duration::from_millis(1_500));
-    assert_eq!(of(1 << 20), Duration::from_millis(21_500));
+    assert_eq!(of(0), Duration::from_secs(1));
+    assert_eq!(of(1 << 20), Duration::from_secs(31));
     assert!(of(64 << 20) > limits.time_max);
 }
