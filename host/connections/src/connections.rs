@@ -1,6 +1,8 @@
 //! All connections of one process: what the operator set, made ready when it is first used.
 
 use crate::bindings::{self, view};
+use crate::breaker::Granted;
+use crate::http::target::Target;
 use crate::http::{HttpService, request};
 use crate::kubernetes::KubernetesService;
 use crate::profile::{self, Profile};
@@ -208,7 +210,8 @@ impl Service {
                         "credentials can be read; this type has no request to try".to_owned()
                     );
                 };
-                let url = service.url(&check.path).map_err(|error| error.message)?;
+                let target = Target::parse(&check.path).map_err(|error| error.message)?;
+                let url = service.url(target).map_err(|error| error.message)?;
                 let method = request::method("GET").map_err(|error| error.message)?;
                 let headers = reqwest::header::HeaderMap::new();
                 let answer = service.send(method, url, headers, None, 1 << 20).await;
@@ -282,13 +285,15 @@ impl Connector for Connections {
                 let scope =
                     Scope::http(&rules, binding).map_err(|error| unfit(error.to_string()))?;
                 let needles = Arc::clone(&service.needles);
-                Opened { service, scope, needles }
+                // An API may say either for a key that it does not take.
+                Opened { service: Granted::new(service, &[401, 403]), scope, needles }
             }
             Service::Kubernetes(service) => {
                 let scope = Scope::kubernetes(&need.allow, binding);
                 let scope = scope.map_err(|error| unfit(error.to_string()))?;
                 let needles = Arc::clone(&service.needles);
-                Opened { service, scope, needles }
+                // 403 is about one object here, and says that the credentials are good.
+                Opened { service: Granted::new(service, &[401]), scope, needles }
             }
         })
     }

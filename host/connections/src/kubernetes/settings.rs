@@ -2,16 +2,18 @@
 
 use crate::secret_source::SecretSource;
 use crate::tls::{CertificateSource, ClientIdentity, certificates};
-use crate::transport::{CONNECT_SECONDS_MAX, chain};
+use crate::transport::chain;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use effects::Secret;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{ExecConfig, KubeConfigOptions, Kubeconfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+
+/// Stands in a kubeconfig for "no proxy"; leads nowhere.
+const NO_PROXY: &str = "http://no-proxy.invalid/";
 
 /// What is set for one cluster. One of `server`, `kubeconfig` and `inCluster` says where it is.
 #[derive(Debug, Default, Deserialize)]
@@ -29,12 +31,17 @@ struct Written {
     impersonate: Option<String>,
     allow_exec: bool,
     allow_cleartext: bool,
+    strict: bool,
 }
 
 /// A client configuration, and the credentials in it.
 pub(crate) struct Ready {
     pub(crate) config: kube::Config,
     pub(crate) secrets: Vec<Secret>,
+    /// The program that mints the credentials, if there are no others.
+    pub(crate) exec: Option<ExecConfig>,
+    /// Whether an answer that echoes a credential is withheld.
+    pub(crate) strict: bool,
 }
 
 /// Reads what is set and everything that it points to.
@@ -60,18 +67,19 @@ pub(crate) async fn read(settings: &Value, folder: &Path) -> Result<Ready, Strin
             config.cluster_url
         ));
     }
-    config.connect_timeout = Some(Duration::from_secs(CONNECT_SECONDS_MAX));
-    // Each call has its own deadline; a watch is quiet for minutes without being broken.
-    config.read_timeout = None;
-    config.write_timeout = None;
-    // The client's own retries would repeat writes whose outcome nobody knows.
-    config.default_retry = false;
+    if config.accept_invalid_certs {
+        tracing::warn!(
+            cluster = %config.cluster_url.authority().map_or("", |authority| authority.as_str()),
+            "the kubeconfig skips the check of the server's certificate: anyone in between can take the credentials"
+        );
+    }
     if written.impersonate.is_some() {
         config.auth_info.impersonate = written.impersonate;
     }
     if written.tls_server_name.is_some() {
         config.tls_server_name = written.tls_server_name;
     }
+    ready.strict = written.strict;
     Ok(ready)
 }
 
@@ -109,11 +117,11 @@ fn from_server(written: &Written, folder: &Path) -> Result<Ready, String> {
         auth.client_key_data = Some(SecretString::from(STANDARD.encode(identity.key_pem.reveal())));
         secrets.push(identity.key_pem);
     }
-    Ok(Ready { config, secrets })
+    Ok(Ready { config, secrets, exec: None, strict: false })
 }
 
 async fn from_kubeconfig(path: &Path, written: &Written) -> Result<Ready, String> {
-    let kubeconfig = Kubeconfig::read_from(path).map_err(|error| chain(&error))?;
+    let mut kubeconfig = Kubeconfig::read_from(path).map_err(|error| chain(&error))?;
     let context = written.context.clone().or_else(|| kubeconfig.current_context.clone());
     let names: Vec<&str> =
         kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
@@ -134,9 +142,23 @@ async fn from_kubeconfig(path: &Path, written: &Written) -> Result<Ready, String
             ));
         }
     }
+    for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+        let written = cluster.proxy_url.as_deref().unwrap_or_default();
+        if written.is_empty() {
+            // Without one the environment would be asked, and that is nobody's setting.
+            cluster.proxy_url = Some(NO_PROXY.to_owned());
+        }
+    }
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    let config = config.map_err(|error| chain(&error))?;
+    let mut config = config.map_err(|error| chain(&error))?;
+    if config.proxy_url.take().is_some_and(|url| url != *NO_PROXY) {
+        return Err(format!(
+            "the cluster of `{}` has a `proxy-url`, and clusters can't be reached through a proxy \
+             yet; take it out, or give another way to the cluster",
+            path.display()
+        ));
+    }
     let auth = &config.auth_info;
     if (auth.exec.is_some() || auth.auth_provider.is_some()) && !written.allow_exec {
         return Err(format!(
@@ -146,7 +168,17 @@ async fn from_kubeconfig(path: &Path, written: &Written) -> Result<Ready, String
         ));
     }
     let secrets = secrets_of(&config);
-    Ok(Ready { config, secrets })
+    let auth = &mut config.auth_info;
+    let others = auth.auth_provider.is_some()
+        || auth.token.is_some()
+        || auth.token_file.is_some()
+        || auth.username.is_some() && auth.password.is_some();
+    // Taken out, so that the client does not run the program by itself.
+    let mut exec = auth.exec.take().filter(|_| !others);
+    if let Some(cluster) = exec.as_mut().and_then(|exec| exec.cluster.as_mut()) {
+        cluster.proxy_url = cluster.proxy_url.take().filter(|url| url != NO_PROXY);
+    }
+    Ok(Ready { config, secrets, exec, strict: false })
 }
 
 fn in_cluster() -> Result<Ready, String> {
@@ -159,7 +191,7 @@ fn in_cluster() -> Result<Ready, String> {
         )
     })?;
     let secrets = secrets_of(&config);
-    Ok(Ready { config, secrets })
+    Ok(Ready { config, secrets, exec: None, strict: false })
 }
 
 /// The credentials in a client configuration that was not made from our own settings.
@@ -169,6 +201,16 @@ fn secrets_of(config: &kube::Config) -> Vec<Secret> {
     let held = [&auth.token, &auth.password, &auth.client_key_data];
     for secret in held.into_iter().flatten() {
         secrets.push(Secret::new(secret.expose_secret().to_owned()));
+    }
+    if let (Some(user), Some(password)) = (&auth.username, &auth.password) {
+        let pair = format!("{user}:{}", password.expose_secret());
+        secrets.push(Secret::new(STANDARD.encode(&pair)));
+        secrets.push(Secret::new(pair));
+    }
+    let provided = auth.auth_provider.iter().flat_map(|provider| &provider.config);
+    for (_, token) in provided.filter(|(name, _)| name.contains("token") || name.contains("secret"))
+    {
+        secrets.push(Secret::new(token.clone()));
     }
     if let Some(path) = &auth.token_file
         && let Ok(token) = std::fs::read_to_string(path)
