@@ -120,7 +120,8 @@ impl Redactor {
     }
 
     fn automata(&self) -> impl Iterator<Item = Arc<AhoCorasick>> {
-        self.0.iter().filter_map(|needles| needles.automaton())
+        let looked_at = self.0.iter().filter(|_| crate::Layer::Redact.on());
+        looked_at.filter_map(|needles| needles.automaton())
     }
 }
 

@@ -8,6 +8,9 @@ use wasmtime::{Config, Engine, EngineWeak, OptLevel};
 /// How often running guests are looked at. Each look may let another step run.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
+/// Bytes of the stack of guest code.
+pub(crate) const STACK_BYTES_MAX: usize = 512 << 10;
+
 /// An engine and the clock that interrupts its guests.
 pub(crate) struct Clockwork {
     pub(crate) engine: Engine,
@@ -89,6 +92,9 @@ fn config() -> Config {
     // Stops endless loops, and lets honest steps run beside them.
     config.epoch_interruption(true);
     config.cranelift_opt_level(OptLevel::Speed);
+    config.max_wasm_stack(STACK_BYTES_MAX);
+    // Should stacks ever be used again, one step finds nothing of another on them.
+    config.async_stack_zeroing(true);
     // The contract is synchronous; a guest that wants the async model is refused while parsing
     // and not somewhere in the middle.
     config.concurrency_support(false);

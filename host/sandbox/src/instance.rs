@@ -11,7 +11,7 @@ use crate::{
     documents, imports, outcome,
 };
 use async_trait::async_trait;
-use effects::{Attempt, AttemptOptions, Grant, Redactor};
+use effects::{Attempt, AttemptOptions, Grant, Layer, Redactor};
 use journal::{Disposition, Failure, StepRecorder};
 use scheduler::{StepInvocation, StepOutcome, StepRunner};
 use serde_json::{Map, Value};
@@ -204,7 +204,7 @@ impl Sandbox {
                 .find_map(|pointer| inputs.pointer(pointer).and_then(Reference::from_input));
             match found {
                 Some(Reference { kind, name })
-                    if !written.contains(&(kind.clone(), name.clone())) =>
+                    if Layer::Written.on() && !written.contains(&(kind.clone(), name.clone())) =>
                 {
                     return Err(forged_connection(slot));
                 }
@@ -236,25 +236,29 @@ impl Sandbox {
         };
         let answer = answer.await;
         let state = store.data_mut();
-        last_words(state);
+        let printed = last_words(state);
         match answer {
             Ok(Ok(returned)) => outcome::outputs(state, plugin, &returned),
             Ok(Err(failure)) => Err(outcome::reported(state, failure)),
-            Err(error) => Err(outcome::trapped(state, limits, &error)),
+            Err(error) => Err(outcome::trapped(state, limits, &error, &printed)),
         }
     }
 
     fn store(&self, state: StepState, limits: &Limits) -> Store<StepState> {
         let mut store = Store::new(&self.clockwork.engine, state);
         store.limiter(|state| &mut state.limiter);
-        store.set_hostcall_fuel(limits.hostcall_bytes_max);
-        store.set_max_component_handles(limits.handles_max);
+        if Layer::HostcallBytes.on() {
+            store.set_hostcall_fuel(limits.hostcall_bytes_max);
+        }
+        if Layer::Handles.on() {
+            store.set_max_component_handles(limits.handles_max);
+        }
         store.set_epoch_deadline(1);
         let ticks_max = limits.cpu_time_max.as_millis() / TICK.as_millis();
         store.epoch_deadline_callback(move |mut store| {
             let state = store.data_mut();
             state.cpu_ticks += 1;
-            if u128::from(state.cpu_ticks) > ticks_max {
+            if u128::from(state.cpu_ticks) > ticks_max && Layer::Cpu.on() {
                 return Ok(UpdateDeadline::Interrupt);
             }
             // Another step may need the thread.
@@ -263,6 +267,10 @@ impl Sandbox {
         store
     }
 }
+
+/// How long an attempt whose time is over may still hear from a call that it is in: the call ends
+/// with the same deadline, and how it ended must be on record before the attempt is.
+const SETTLE: Duration = Duration::from_millis(150);
 
 /// The longest attempt that a manifest can ask for: a day, so that a forgotten one ends.
 const ATTEMPT_SECONDS_MAX: u64 = 86_400;
@@ -286,11 +294,15 @@ impl StepRunner for Sandbox {
 /// that it had to clean up has passed.
 async fn out_of_time(attempt: &Attempt, limits: &Limits, stop: &CancellationToken) -> Failure {
     tokio::select! {
-        () = tokio::time::sleep(attempt.remaining()) => Failure {
+        () = async { tokio::time::sleep(attempt.remaining()).await; tokio::time::sleep(SETTLE).await } => Failure {
             disposition: Disposition::Retryable,
             ..Failure::permanent(
                 "limit.time",
-                format!("the step took longer than {:?} and was stopped", limits.attempt_time_max),
+                format!(
+                    "the step ran for {:?} and was stopped; {:?} are allowed",
+                    limits.attempt_time_max + SETTLE,
+                    limits.attempt_time_max
+                ),
             )
         },
         () = async { stop.cancelled().await; tokio::time::sleep(limits.grace).await } => Failure {
@@ -351,24 +363,26 @@ fn missing_connection(slot: &str, need: &workflow::ConnectionNeed) -> Failure {
 }
 
 /// What a guest left unsaid: progress that came too fast, lines that it printed, lines that did
-/// not fit its budget.
-fn last_words(state: &mut StepState) {
+/// not fit its budget. Gives what it printed, clean.
+fn last_words(state: &mut StepState) -> String {
     if let Some((done, total, note)) = state.progress_held.take() {
+        let note = state.note(&note);
         state.attempt.recorder().progress(done, total, note);
     }
-    let printed = state.printed.take();
+    // As a whole and not line by line: it came in pieces of the guest's choosing.
+    let (printed, lost) = state.printed.take();
+    let printed = imports::log::escape_controls(&state.redact_cut(&printed, lost > 0));
     for line in printed.lines().filter(|line| !line.trim().is_empty()) {
-        state.log_line(
-            journal::Level::Debug,
-            line,
-            vec![("stream".to_owned(), "stdio".to_owned())],
-        );
+        state.log_pieces(journal::Level::Debug, line, "stdio");
+    }
+    if lost > 0 {
+        let message = format!("{lost} more bytes that it printed did not fit the log's limit");
+        state.attempt.recorder().log(journal::Level::Warn, message, vec![]);
     }
     if state.log_budget.dropped > 0 {
         let message =
             format!("{} more lines did not fit the log's limit", state.log_budget.dropped);
         state.attempt.recorder().log(journal::Level::Warn, message, vec![]);
     }
-    // A trap's trace is taken from the same text, so it is put back for whoever looks next.
-    state.printed.put_back(&printed);
+    printed
 }

@@ -1,5 +1,6 @@
 //! What one attempt may use up inside the sandbox, enforced by default.
 
+use effects::Layer;
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
 
@@ -58,13 +59,16 @@ pub(crate) struct StoreLimiter {
     limits: Limits,
     memory_bytes: usize,
     last_grown: usize,
-    /// Whether a memory was ever refused, to tell a trap that follows from any other.
-    pub(crate) memory_refused: bool,
+    /// Bytes of all memories together that were asked for and refused last, to tell a trap that
+    /// follows from any other.
+    pub(crate) memory_refused: Option<usize>,
+    /// The same for the entries of one table.
+    pub(crate) table_refused: Option<usize>,
 }
 
 impl StoreLimiter {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, memory_bytes: 0, last_grown: 0, memory_refused: false }
+        Self { limits, memory_bytes: 0, last_grown: 0, memory_refused: None, table_refused: None }
     }
 }
 
@@ -77,8 +81,8 @@ impl ResourceLimiter for StoreLimiter {
     ) -> wasmtime::Result<bool> {
         let grown = desired.saturating_sub(current);
         let sum = self.memory_bytes.saturating_add(grown);
-        if sum > self.limits.memory_bytes_max {
-            self.memory_refused = true;
+        if sum > self.limits.memory_bytes_max && Layer::Memory.on() {
+            self.memory_refused = Some(sum);
             return Ok(false);
         }
         self.memory_bytes = sum;
@@ -97,20 +101,29 @@ impl ResourceLimiter for StoreLimiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= self.limits.table_elements_max)
+        if desired > self.limits.table_elements_max && Layer::Memory.on() {
+            self.table_refused = Some(desired);
+            return Ok(false);
+        }
+        Ok(true)
     }
 
     fn instances(&self) -> usize {
-        self.limits.instances_max
+        unless_away(self.limits.instances_max)
     }
 
     fn tables(&self) -> usize {
-        self.limits.tables_max
+        unless_away(self.limits.tables_max)
     }
 
     fn memories(&self) -> usize {
-        self.limits.memories_max
+        unless_away(self.limits.memories_max)
     }
+}
+
+/// The limit, or what wasmtime allows by itself.
+fn unless_away(limit: usize) -> usize {
+    if Layer::Memory.on() { limit } else { wasmtime::DEFAULT_INSTANCE_LIMIT }
 }
 
 #[cfg(test)]
@@ -123,7 +136,7 @@ mod tests {
 
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(!limiter.memory_growing(0, 60, None).unwrap(), "a second memory shares the limit");
-        assert!(limiter.memory_refused);
+        assert_eq!(limiter.memory_refused, Some(120));
         assert!(limiter.memory_growing(60, 100, None).unwrap());
         limiter.memory_grow_failed(wasmtime::Error::msg("no memory")).unwrap();
         assert!(limiter.memory_growing(0, 40, None).unwrap(), "what failed is given back");

@@ -2,6 +2,7 @@
 //! after the limit that struck.
 
 use crate::bindings::types;
+use crate::engine::{STACK_BYTES_MAX, TICK};
 use crate::imports::log::{cut, escape_controls};
 use crate::imports::runtime::check_output_name;
 use crate::imports::sockets::SocketsDenied;
@@ -9,8 +10,9 @@ use crate::json;
 use crate::limits::Limits;
 use crate::plugin::Plugin;
 use crate::state::{OUTPUTS_BYTES_MAX, OUTPUTS_MAX, StepState};
+use effects::{Layer, Redactor};
 use journal::{Disposition, Failure};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
 
@@ -30,25 +32,26 @@ pub(crate) fn outputs(
     returned: &str,
 ) -> Result<Map<String, Value>, Failure> {
     let invalid = |message: String| Failure::permanent("step.outputs", message);
-    let returned = json::parse_object(returned, OUTPUTS_BYTES_MAX)
+    let bytes_max = if Layer::Outputs.on() { OUTPUTS_BYTES_MAX } else { usize::MAX };
+    let returned = json::parse_object(returned, bytes_max)
         .map_err(|error| invalid(format!("the outputs are {error}")))?;
     let mut outputs = std::mem::take(&mut state.outputs);
     for (name, value) in returned {
         check_output_name(&name).map_err(invalid)?;
         outputs.insert(name, value);
     }
-    if outputs.len() > OUTPUTS_MAX {
+    if outputs.len() > OUTPUTS_MAX && Layer::Outputs.on() {
         return Err(invalid(format!("{} outputs, and {OUTPUTS_MAX} are allowed", outputs.len())));
     }
     let value = Value::Object(outputs);
     let text = value.to_string();
-    if text.len() > OUTPUTS_BYTES_MAX {
+    if text.len() > OUTPUTS_BYTES_MAX && Layer::Outputs.on() {
         return Err(invalid(format!(
             "the outputs have {} bytes, and {OUTPUTS_BYTES_MAX} are allowed",
             text.len()
         )));
     }
-    if state.attempt.redactor().finds(&text) {
+    if Layer::Outputs.on() && state.attempt.redactor().finds(&text) {
         // Masking it silently would hand a broken value to the next step.
         return Err(Failure::permanent(
             "output.secret-leak",
@@ -69,30 +72,50 @@ pub(crate) fn reported(state: &StepState, failure: types::Failure) -> Failure {
         types::Disposition::Retryable => Disposition::Retryable,
         types::Disposition::Cancelled => Disposition::Cancelled,
     };
-    let code = if is_code(&failure.code) { failure.code } else { "guest.invalid-code".to_owned() };
     let redactor = state.attempt.redactor();
-    let details = failure.details.and_then(|text| {
-        json::parse(&redactor.text(&text), DETAILS_BYTES_MAX).ok().filter(Value::is_object)
-    });
+    // A credential in small letters would be a good code, too.
+    let good = is_code(&failure.code) && !redactor.finds(&failure.code);
+    let code = if good { failure.code } else { "guest.invalid-code".to_owned() };
     Failure {
         disposition,
         code,
-        message: state.clean(cut(&failure.message, MESSAGE_BYTES_MAX)),
+        message: state.clean_up_to(&failure.message, MESSAGE_BYTES_MAX),
         retry_after_ms: failure.retry_after_ms,
-        details,
+        details: failure.details.and_then(|text| clean_details(&text, redactor)),
     }
 }
 
-/// What a guest that ended without an answer died of.
-pub(crate) fn trapped(state: &mut StepState, limits: &Limits, error: &wasmtime::Error) -> Failure {
+/// The details of a failure without credentials: read first, since in JSON every character of
+/// a credential can be written in a way that no search for texts would find.
+fn clean_details(text: &str, redactor: &Redactor) -> Option<Value> {
+    let read = json::parse(text, DETAILS_BYTES_MAX).ok().filter(Value::is_object)?;
+    json::parse(&redactor.text(&read.to_string()), usize::MAX).ok()
+}
+
+/// What a guest that ended without an answer died of. `printed` are its last words, clean.
+pub(crate) fn trapped(
+    state: &StepState,
+    limits: &Limits,
+    error: &wasmtime::Error,
+    printed: &str,
+) -> Failure {
     let (code, message) = cause(state, limits, error);
     let mut failure = Failure::permanent(code, message);
-    let trace = state.printed.take();
-    if !trace.is_empty() {
-        let tail = &trace[trace.ceil_char_boundary(trace.len().saturating_sub(TRACE_BYTES_MAX))..];
-        failure.details = Some(json!({ "trace": state.clean(tail) }));
+    let mut details = Map::new();
+    if is_forgery(&last(&format!("{error:#}"))) {
+        details.insert("violation".to_owned(), "handle-forgery".into());
     }
+    if !printed.trim().is_empty() {
+        let from = printed.ceil_char_boundary(printed.len().saturating_sub(TRACE_BYTES_MAX));
+        details.insert("trace".to_owned(), printed[from..].into());
+    }
+    failure.details = (!details.is_empty()).then_some(Value::Object(details));
     failure
+}
+
+/// Whether the guest used a handle that it does not hold: no compiler makes such code.
+fn is_forgery(cause: &str) -> bool {
+    cause.contains("unknown handle index") || cause.contains("used with the wrong type")
 }
 
 fn cause(state: &StepState, limits: &Limits, error: &wasmtime::Error) -> (&'static str, String) {
@@ -104,46 +127,94 @@ fn cause(state: &StepState, limits: &Limits, error: &wasmtime::Error) -> (&'stat
             format!("the step ended itself with exit code {} instead of answering", exit.0);
         return ("guest.exit", message);
     }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => (
-            "limit.cpu",
-            format!("the step computed for more than {:?} and was stopped", limits.cpu_time_max),
-        ),
-        Some(Trap::StackOverflow) => (
-            "limit.stack",
-            "the step's calls nest too deeply, it ran out of stack and was stopped".to_owned(),
-        ),
-        _ if state.limiter.memory_refused => (
-            "limit.memory",
-            format!(
-                "the step wanted more than {} MiB of memory and was stopped",
-                limits.memory_bytes_max >> 20
-            ),
-        ),
-        trap => {
-            let text = format!("{error:#}");
-            if text.contains("fuel allocated for hostcalls") {
-                let max = limits.hostcall_bytes_max >> 20;
-                return (
-                    "limit.hostcall-bytes",
-                    format!("the step handed over more than {max} MiB in one call and was stopped"),
-                );
-            }
-            if text.contains("handle limit exceeded") {
-                let max = limits.handles_max;
-                return (
-                    "limit.handles",
-                    format!("the step held more than {max} handles and was stopped"),
-                );
-            }
-            if text.contains("resource limit exceeded") {
-                return ("limit.resources", format!("the step was stopped: {}", last(&text)));
-            }
-            let what = trap.map_or_else(|| last(&text), ToString::to_string);
-            let message = format!("the step crashed: {}", escape_controls(cut(&what, 512)));
-            ("guest.trap", message)
-        }
+    let trap = error.downcast_ref::<Trap>();
+    if let Some(struck) = limit_of_trap(state, limits, trap) {
+        return struck;
     }
+    let text = format!("{error:#}");
+    if let Some(struck) = limit_in_words(limits, &text) {
+        return struck;
+    }
+    if let Some(struck) = limit_refused(state, limits) {
+        return struck;
+    }
+    let what = trap.map_or_else(|| last(&text), ToString::to_string);
+    ("guest.trap", format!("the step crashed: {}", escape_controls(cut(&what, 512))))
+}
+
+/// Limits that the runtime has a trap for.
+fn limit_of_trap(
+    state: &StepState,
+    limits: &Limits,
+    trap: Option<&Trap>,
+) -> Option<(&'static str, String)> {
+    match trap? {
+        Trap::Interrupt => {
+            let used = TICK * u32::try_from(state.cpu_ticks).unwrap_or(u32::MAX);
+            let max = limits.cpu_time_max;
+            Some((
+                "limit.cpu",
+                format!("the step computed for {used:?} and was stopped; {max:?} are allowed"),
+            ))
+        }
+        Trap::StackOverflow => Some((
+            "limit.stack",
+            format!(
+                "the step's calls nest too deeply: it used up its stack of {} KiB and was stopped",
+                STACK_BYTES_MAX >> 10
+            ),
+        )),
+        _ => None,
+    }
+}
+
+/// Limits of which only the runtime's message tells.
+fn limit_in_words(limits: &Limits, text: &str) -> Option<(&'static str, String)> {
+    if text.contains("fuel allocated for hostcalls") {
+        let max = limits.hostcall_bytes_max;
+        let message = format!(
+            "the step handed over more than {max} bytes in one call, which is what is allowed, \
+             and was stopped"
+        );
+        return Some(("limit.hostcall-bytes", message));
+    }
+    if text.contains("handle limit exceeded") {
+        let max = limits.handles_max;
+        let message = format!(
+            "the step held {max} handles, which is what is allowed, wanted one more and was stopped"
+        );
+        return Some(("limit.handles", message));
+    }
+    if text.contains("resource limit exceeded") {
+        let message = format!(
+            "the step was stopped: {}; allowed are {} instances, {} memories and {} tables",
+            last(text),
+            limits.instances_max,
+            limits.memories_max,
+            limits.tables_max
+        );
+        return Some(("limit.resources", message));
+    }
+    None
+}
+
+/// Limits that the guest was told of, whatever it died of then.
+fn limit_refused(state: &StepState, limits: &Limits) -> Option<(&'static str, String)> {
+    if let Some(wanted) = state.limiter.memory_refused {
+        let max = limits.memory_bytes_max;
+        let message = format!(
+            "the step wanted {wanted} bytes of memory in all, {max} are allowed, and it did not \
+             go on without"
+        );
+        return Some(("limit.memory", message));
+    }
+    let wanted = state.limiter.table_refused?;
+    let max = limits.table_elements_max;
+    let message = format!(
+        "the step wanted a table of {wanted} entries, {max} are allowed, and it did not go on \
+         without"
+    );
+    Some(("limit.resources", message))
 }
 
 /// The innermost cause: the outer ones are a backtrace of addresses.

@@ -4,8 +4,9 @@ use crate::Grants;
 use crate::imports::log::LogBudget;
 use crate::imports::wasi::{self, Printed};
 use crate::limits::{Limits, StoreLimiter};
-use effects::Attempt;
+use effects::{Attempt, Layer};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 use wasmtime::component::ResourceTable;
@@ -28,6 +29,8 @@ pub struct StepState {
     pub(crate) attempt: Arc<Attempt>,
     pub(crate) facts: Facts,
     pub(crate) outputs: Map<String, Value>,
+    /// What each of them takes of the bytes for all.
+    pub(crate) output_bytes: BTreeMap<String, usize>,
     pub(crate) log_budget: LogBudget,
     pub(crate) progress_told: Option<Instant>,
     /// The newest progress that came too soon after the one before.
@@ -50,7 +53,9 @@ pub(crate) struct Facts {
 impl StepState {
     pub(crate) fn new(facts: Facts, grants: Grants, attempt: Arc<Attempt>, limits: Limits) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES_MAX);
+        if Layer::Handles.on() {
+            table.set_max_capacity(RESOURCES_MAX);
+        }
         let printed = Printed::default();
         Self {
             table,
@@ -58,6 +63,7 @@ impl StepState {
             attempt,
             facts,
             outputs: Map::new(),
+            output_bytes: BTreeMap::new(),
             log_budget: LogBudget::default(),
             progress_told: None,
             progress_held: None,

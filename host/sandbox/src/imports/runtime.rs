@@ -2,8 +2,10 @@
 
 use crate::bindings::runtime::{Host, HostContext};
 use crate::bindings::types;
+use crate::imports::log::escape_controls;
 use crate::json;
 use crate::state::{OUTPUTS_BYTES_MAX, OUTPUTS_MAX, StepState};
+use effects::Layer;
 use std::time::{Duration, Instant};
 use wasmtime::component::Resource;
 
@@ -67,14 +69,15 @@ impl HostContext for StepState {
         total: Option<u64>,
         note: String,
     ) -> wasmtime::Result<()> {
-        let note: String = self.clean(&note).chars().take(NOTE_CHARACTERS_MAX).collect();
         let now = Instant::now();
         let due = self.progress_told.is_none_or(|told| now.duration_since(told) >= PROGRESS_EVERY);
-        if due {
+        if due || !Layer::Log.on() {
+            let note = self.note(&note);
             self.progress_told = Some(now);
             self.progress_held = None;
             self.attempt.recorder().progress(done, total, note);
         } else {
+            // Cleaned when it is told, which most are not.
             self.progress_held = Some((done, total, note));
         }
         Ok(())
@@ -96,12 +99,31 @@ impl HostContext for StepState {
 }
 
 impl StepState {
+    /// The note of a progress as it is shown.
+    pub(crate) fn note(&self, note: &str) -> String {
+        let clean = self.redact_window(note);
+        let cut: String = clean.chars().take(NOTE_CHARACTERS_MAX).collect();
+        escape_controls(&cut)
+    }
+
     fn publish(&mut self, name: String, text: &str) -> Result<(), String> {
         check_output_name(&name)?;
-        let value = json::parse(text, OUTPUTS_BYTES_MAX).map_err(|error| error.to_string())?;
-        if self.outputs.len() >= OUTPUTS_MAX && !self.outputs.contains_key(&name) {
+        let bounded = Layer::Outputs.on();
+        let bytes_max = if bounded { OUTPUTS_BYTES_MAX } else { usize::MAX };
+        let value = json::parse(text, bytes_max).map_err(|error| error.to_string())?;
+        if bounded && self.outputs.len() >= OUTPUTS_MAX && !self.outputs.contains_key(&name) {
             return Err(format!("a step has at most {OUTPUTS_MAX} outputs"));
         }
+        // The quotes of the name, a colon, a comma.
+        let bytes = name.len() + 4 + value.to_string().len();
+        let before = self.output_bytes.get(&name).copied().unwrap_or(0);
+        let sum = self.output_bytes.values().sum::<usize>() - before + bytes;
+        if bounded && sum > OUTPUTS_BYTES_MAX {
+            return Err(format!(
+                "the outputs would have {sum} bytes together, and {OUTPUTS_BYTES_MAX} are allowed"
+            ));
+        }
+        self.output_bytes.insert(name.clone(), bytes);
         self.outputs.insert(name, value);
         Ok(())
     }

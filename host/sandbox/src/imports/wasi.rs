@@ -5,7 +5,9 @@
 //! leaving things out would keep honest plugins from loading.
 
 use crate::state::StepState;
-use std::sync::{Arc, Mutex, PoisonError};
+use effects::Layer;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
@@ -13,14 +15,18 @@ use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 use wasmtime_wasi::random::WasiRandom;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_io::bindings::wasi::io;
 
 /// Bytes of random numbers in one call.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
 
-/// Bytes kept of what a guest prints between two looks; what is beyond is dropped.
+/// Bytes kept of what a guest prints; what is beyond is dropped and counted.
 const PRINTED_BYTES_MAX: usize = 256 << 10;
+
+/// How finely a guest can measure time: fine clocks are what reads of foreign memory by their
+/// timing are made with, and no honest step needs one.
+const CLOCK_STEP: Duration = Duration::from_millis(1);
 
 /// The interfaces linked here, without version.
 pub(crate) const INTERFACES: &[&str] = &[
@@ -85,11 +91,14 @@ fn link_cli(l: &mut Linker<StepState>) -> wasmtime::Result<()> {
 
 /// A context for one attempt, with everything denied.
 pub(crate) fn context(printed: &Printed) -> WasiCtx {
+    let clock = CoarseClock::start();
     WasiCtx::builder()
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
         .max_random_size(RANDOM_BYTES_MAX)
+        .monotonic_clock(clock.clone())
+        .wall_clock(clock)
         .stdout(printed.clone())
         .stderr(printed.clone())
         .build()
@@ -101,28 +110,81 @@ impl WasiView for StepState {
     }
 }
 
-/// What a guest printed to stdout and stderr: a language runtime's last words before a trap.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Printed(Arc<Mutex<Vec<u8>>>);
+/// Both clocks of a guest: coarse, and never going back, whatever is done to the host's.
+#[derive(Clone)]
+struct CoarseClock {
+    began: Instant,
+    /// Since 1970, when the attempt began.
+    wall: Duration,
+}
 
-impl Printed {
-    /// Takes the lines out.
-    pub(crate) fn take(&self) -> String {
-        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        bytes.clear();
-        text
+impl CoarseClock {
+    fn start() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a guest may know what time it is")]
+        let now = SystemTime::now();
+        let wall = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { began: Instant::now(), wall }
+    }
+}
+
+/// `time` in whole steps of the clock.
+fn coarse(time: Duration) -> Duration {
+    let steps = time.as_nanos() / CLOCK_STEP.as_nanos();
+    CLOCK_STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
+}
+
+impl HostMonotonicClock for CoarseClock {
+    fn resolution(&self) -> u64 {
+        u64::try_from(CLOCK_STEP.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// Puts text back that was taken, for the next one who looks.
-    pub(crate) fn put_back(&self, text: &str) {
-        self.push(text.as_bytes());
+    fn now(&self) -> u64 {
+        u64::try_from(coarse(self.began.elapsed()).as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl HostWallClock for CoarseClock {
+    fn resolution(&self) -> Duration {
+        CLOCK_STEP
+    }
+
+    fn now(&self) -> Duration {
+        let now = self.wall.saturating_add(self.began.elapsed());
+        now - Duration::from_nanos(u64::from(now.subsec_nanos()) % 1_000_000)
+    }
+}
+
+/// What a guest printed to stdout and stderr: a language runtime's last words before a trap.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Printed(Arc<Mutex<Paper>>);
+
+#[derive(Debug, Default)]
+struct Paper {
+    bytes: Vec<u8>,
+    dropped: u64,
+}
+
+impl Printed {
+    /// Takes the text out, and how many bytes did not fit.
+    pub(crate) fn take(&self) -> (String, u64) {
+        let mut paper = self.lock();
+        let paper = std::mem::take(&mut *paper);
+        (String::from_utf8_lossy(&paper.bytes).into_owned(), paper.dropped)
     }
 
     fn push(&self, bytes: &[u8]) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = PRINTED_BYTES_MAX.saturating_sub(held.len());
-        held.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let mut paper = self.lock();
+        let room = match Layer::Log.on() {
+            true => PRINTED_BYTES_MAX.saturating_sub(paper.bytes.len()),
+            false => usize::MAX,
+        };
+        let kept = bytes.len().min(room);
+        paper.bytes.extend_from_slice(&bytes[..kept]);
+        paper.dropped = paper.dropped.saturating_add((bytes.len() - kept) as u64);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Paper> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
