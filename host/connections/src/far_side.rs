@@ -38,7 +38,7 @@ impl FarSide {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("listen");
         let port = listener.local_addr().expect("know the port").port();
-        let (heads, left) = (Arc::default(), Arc::default());
+        let (heads, left): (Arc<Mutex<Vec<String>>>, Arc<AtomicUsize>) = Default::default();
         let (record, gone) = (Arc::clone(&heads), Arc::clone(&left));
         let script = Arc::new(script);
         let mut tasks = JoinSet::new();

@@ -23,6 +23,9 @@ const RATIO_MAX: u64 = 200;
 /// Decoded bytes up to which nobody looks at the ratio.
 const RATIO_BYTES_MIN: u64 = 1 << 20;
 
+/// Encoded bytes that are decoded in one go.
+const STEP_BYTES: usize = 1 << 10;
+
 /// How long a server may keep silent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
@@ -135,10 +138,11 @@ impl Decoder {
                 sink.received += piece.len() as u64;
                 sink.write_all(piece)
             }
-            Self::Gzip(decoder) => {
-                decoder.get_mut().received += piece.len() as u64;
-                decoder.write_all(piece)
-            }
+            // In small steps, so that what swells is compared with what was read of it so far.
+            Self::Gzip(decoder) => piece.chunks(STEP_BYTES).try_for_each(|step| {
+                decoder.get_mut().received += step.len() as u64;
+                decoder.write_all(step)
+            }),
         };
         written.map_err(|error| self.fault(&error))
     }

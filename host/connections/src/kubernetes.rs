@@ -11,6 +11,7 @@ pub(crate) mod protected;
 pub(crate) mod request;
 pub(crate) mod service;
 pub(crate) mod settings;
+pub(crate) mod token_file;
 pub(crate) mod touched;
 pub(crate) mod watch;
 

@@ -2,6 +2,7 @@
 
 use super::exec::{Exec, Minted};
 use super::settings::{self, Ready};
+use super::token_file::TokenFile;
 use super::{client, pages::Pages};
 use crate::address::Guard;
 use crate::echo;
@@ -30,13 +31,20 @@ pub(crate) struct KubernetesService {
     host: String,
     guard: Guard,
     patience: Patience,
-    /// Mints tokens, if a program does.
-    exec: Option<Exec>,
+    /// Where the token of each request comes from, if the client does not hold one.
+    tokens: Tokens,
     /// Whether an answer that echoes a credential is withheld.
     pub(crate) strict: bool,
     /// Which pages of which lists were begun.
     pub(crate) pages: Pages,
     pub(crate) needles: Arc<Needles>,
+}
+
+/// A source of tokens that change.
+enum Tokens {
+    None,
+    File(TokenFile),
+    Minted(Exec),
 }
 
 /// What a stream begins with: an open one, or the answer that refuses it.
@@ -64,23 +72,26 @@ impl KubernetesService {
         let host = config.cluster_url.host().unwrap_or_default().to_owned();
         // The operator wrote the cluster's address, here or in a kubeconfig.
         let guard = Guard::new([host.as_str()]);
-        let exec = match exec {
-            None => None,
-            Some(exec) => match Exec::start(exec, Arc::clone(&needles)).await {
-                Ok(Minted::Token(exec)) => Some(exec),
+        let auth = &mut config.auth_info;
+        let tokens = match (exec, auth.token_file.take()) {
+            (Some(exec), _) => match Exec::start(exec, Arc::clone(&needles)).await {
+                Ok(Minted::Token(exec)) => Tokens::Minted(exec),
                 Ok(Minted::Identity { certificate, key }) => {
-                    let auth = &mut config.auth_info;
                     auth.client_certificate_data = Some(STANDARD.encode(certificate));
                     let key = STANDARD.encode(key.reveal());
                     auth.client_key_data = Some(SecretString::from(key));
-                    None
+                    Tokens::None
                 }
                 Err(error) => return Err(chain(&error)),
             },
+            (None, Some(path)) if auth.token.is_none() => {
+                Tokens::File(TokenFile::new(path.into(), Arc::clone(&needles)))
+            }
+            (None, _) => Tokens::None,
         };
         let client = client::build(&config, guard.clone(), Arc::clone(&needles), patience)?;
         let pages = Pages::default();
-        Ok(Self { client, address, host, guard, patience, exec, strict, pages, needles })
+        Ok(Self { client, address, host, guard, patience, tokens, strict, pages, needles })
     }
 
     /// Where the connection leads, for people.
@@ -122,14 +133,14 @@ impl KubernetesService {
         mut request: http::Request<Vec<u8>>,
     ) -> Result<(http::response::Parts, Body), SendError> {
         self.guard.check_literal(&self.host).map_err(|denied| address_denied(&denied))?;
-        if let Some(exec) = &self.exec {
-            let header = exec.header().await.map_err(|error| SendError {
-                reason: Reason::Unreachable,
-                code: "connection.credentials",
-                message: chain(&error),
-                sent: false,
-                permanent: false,
-            })?;
+        let header = match &self.tokens {
+            Tokens::None => None,
+            Tokens::File(file) => Some(file.header().map_err(|error| no_credentials(&error))?),
+            Tokens::Minted(exec) => {
+                Some(exec.header().await.map_err(|error| no_credentials(&error))?)
+            }
+        };
+        if let Some(header) = header {
             request.headers_mut().insert(AUTHORIZATION, header);
         }
         let sending = self.client.send(request.map(Body::from));
@@ -153,18 +164,18 @@ impl KubernetesService {
     fn failed(&self, error: &kube::Error) -> SendError {
         let connecting = causes(error).any(is_connect_error);
         let text = chain(error);
-        if text.contains("auth exec command") {
-            // It repeats all that the program printed.
-            return SendError {
-                reason: Reason::Unreachable,
-                code: "connection.credentials",
-                message: "the program that mints the credentials failed".to_owned(),
-                sent: false,
-                permanent: false,
-            };
-        }
         let timeout = text.contains("timed out") || text.contains("deadline has elapsed");
         fault(error, &self.place(), connecting, timeout)
+    }
+}
+
+fn no_credentials(error: &(dyn Error + 'static)) -> SendError {
+    SendError {
+        reason: Reason::Unreachable,
+        code: "connection.credentials",
+        message: chain(error),
+        sent: false,
+        permanent: false,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::transport::chain;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use effects::Secret;
-use kube::config::{ExecConfig, KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, ExecConfig, KubeConfigOptions, Kubeconfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
@@ -66,6 +66,11 @@ pub(crate) async fn read(settings: &Value, folder: &Path) -> Result<Ready, Strin
             "`{}` would send the credentials in clear; use https, or set `allowCleartext: true`",
             config.cluster_url
         ));
+    }
+    if let Some(token) = &config.auth_info.token {
+        // The client would rather panic than say so.
+        let header = http::HeaderValue::from_str(token.expose_secret());
+        header.map_err(|_| "its token holds characters that no header can carry".to_owned())?;
     }
     if config.accept_invalid_certs {
         tracing::warn!(
@@ -159,8 +164,8 @@ async fn from_kubeconfig(path: &Path, written: &Written) -> Result<Ready, String
             path.display()
         ));
     }
-    let auth = &config.auth_info;
-    if (auth.exec.is_some() || auth.auth_provider.is_some()) && !written.allow_exec {
+    provided(&mut config.auth_info).map_err(|why| format!("`{}`: {why}", path.display()))?;
+    if config.auth_info.exec.is_some() && !written.allow_exec {
         return Err(format!(
             "the context of `{}` gets its credentials by running a program; set \
              `allowExec: true` if this program may be run",
@@ -169,8 +174,7 @@ async fn from_kubeconfig(path: &Path, written: &Written) -> Result<Ready, String
     }
     let secrets = secrets_of(&config);
     let auth = &mut config.auth_info;
-    let others = auth.auth_provider.is_some()
-        || auth.token.is_some()
+    let others = auth.token.is_some()
         || auth.token_file.is_some()
         || auth.username.is_some() && auth.password.is_some();
     // Taken out, so that the client does not run the program by itself.
@@ -194,6 +198,19 @@ fn in_cluster() -> Result<Ready, String> {
     Ok(Ready { config, secrets, exec: None, strict: false })
 }
 
+/// The older `auth-provider`, where it holds a token: that is a token like any other. Kubernetes
+/// itself has no other kind any more.
+fn provided(auth: &mut AuthInfo) -> Result<(), &'static str> {
+    let Some(provider) = auth.auth_provider.take() else { return Ok(()) };
+    let token = provider.config.get("id-token").or_else(|| provider.config.get("access-token"));
+    let token = token.ok_or(
+        "its `auth-provider` holds no token, and Kubernetes gave up running such providers in \
+         1.26; let the user have an `exec` instead",
+    )?;
+    auth.token = Some(SecretString::from(token.clone()));
+    Ok(())
+}
+
 /// The credentials in a client configuration that was not made from our own settings.
 fn secrets_of(config: &kube::Config) -> Vec<Secret> {
     let auth = &config.auth_info;
@@ -206,11 +223,6 @@ fn secrets_of(config: &kube::Config) -> Vec<Secret> {
         let pair = format!("{user}:{}", password.expose_secret());
         secrets.push(Secret::new(STANDARD.encode(&pair)));
         secrets.push(Secret::new(pair));
-    }
-    let provided = auth.auth_provider.iter().flat_map(|provider| &provider.config);
-    for (_, token) in provided.filter(|(name, _)| name.contains("token") || name.contains("secret"))
-    {
-        secrets.push(Secret::new(token.clone()));
     }
     if let Some(path) = &auth.token_file
         && let Ok(token) = std::fs::read_to_string(path)
@@ -247,6 +259,7 @@ mod tests {
             (json!({"server": "https://x", "inCluster": true}), "exactly one of"),
             (json!({"server": "http://x"}), "in clear"),
             (json!({"server": "https://x", "tokn": 1}), "tokn"),
+            (json!({"server": "https://x", "token": {"value": "a\nb"}}), "no header can carry"),
             (json!({"server": "https://x", "token": {"file": "gone"}}), "gone"),
             (json!({"kubeconfig": "gone"}), "gone"),
             (json!({"server": "https://x", "certificateAuthority": "nonsense"}), "PEM"),

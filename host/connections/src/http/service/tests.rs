@@ -208,7 +208,9 @@ async fn e11_an_answer_without_bounds_is_refused_and_its_socket_closed() {
         assert_eq!(error.code, code, "{name}: {}", error.message);
         assert!(matches!(error.reason, Reason::Exhausted | Reason::Timeout | Reason::Remote));
         assert!(began.elapsed() < Duration::from_secs(10), "{name}: {:?}", began.elapsed());
-        if code != "connection.encoding" && code != "limit.response-ratio" {
+        // Where the answer came in full, nothing is left on the socket.
+        let in_full = ["a bomb", "another packing", "a long header"].contains(&name);
+        if !in_full {
             far.sees_closed(1).await;
         }
     }

@@ -119,12 +119,12 @@ async fn f13_every_credential_is_a_needle_before_it_is_sent() {
     let far = FarSide::start(vec![answer(200, &[], b"{}")]).await;
     let folder = tempfile::tempdir().unwrap();
     let server = format!("http://127.0.0.1:{}", far.port);
-    std::fs::write(folder.path().join("token"), "CANARY-from-a-file").unwrap();
+    std::fs::write(folder.path().join("token"), "CANARY-from-a-file\n").unwrap();
     let exec = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh",
         "interactiveMode": "IfAvailable",
         "args": ["-c", "echo CANARY-said >&2; echo '{\"status\":{\"token\":\"CANARY-minted\"}}'"]}});
-    let provider = json!({"auth-provider": {"name": "gcp", "config": {"cmd-path": "echo",
-        "cmd-args": "CANARY-provided"}}});
+    let provider =
+        json!({"auth-provider": {"name": "oidc", "config": {"id-token": "CANARY-provided"}}});
     let cases = [
         (json!({"token": "CANARY-written"}), "Bearer CANARY-written"),
         (json!({"tokenFile": folder.path().join("token")}), "Bearer CANARY-from-a-file"),
@@ -148,6 +148,16 @@ async fn f13_every_credential_is_a_needle_before_it_is_sent() {
         let clean = Redactor::new(vec![Arc::clone(&service.needles)]).text(&sent).into_owned();
         assert!(!clean.contains("CANARY") && !clean.contains("Q0FOQVJZ"), "{clean}");
     }
+}
+
+#[tokio::test]
+async fn a_provider_without_a_token_is_refused_with_what_took_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = json!({"auth-provider": {"name": "gcp", "config": {"cmd-path": "evil"}}});
+    std::fs::write(folder.path().join("config"), kubeconfig(&provider, "https://x", "")).unwrap();
+    let settings = json!({"kubeconfig": "config", "allowExec": true});
+    let error = KubernetesService::new(&settings, folder.path()).await.err().unwrap();
+    assert!(error.contains("`exec`") && error.contains("1.26"), "{error}");
 }
 
 #[tokio::test]
