@@ -84,7 +84,7 @@ fn without_escapes(body: &[u8]) -> Option<String> {
     Some(plain)
 }
 
-/// The character of a `\uXXXX`, or of a pair of them, and how long it is written.
+/// The character of an escape such as `\u00e4`, or of a pair of them, and how long it is written.
 fn escaped_character(escape: &str) -> (Option<char>, usize) {
     let unit = |at: usize| {
         let digits = escape.get(at..at + 6)?.strip_prefix("\\u")?;
