@@ -11,6 +11,7 @@ mod house;
 mod https;
 mod limits;
 mod malformed_plugins;
+mod policy;
 mod published_workflows;
 mod reaching_a_cluster;
 mod readme;

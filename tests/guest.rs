@@ -58,11 +58,25 @@ pub fn component(module: &str, manifest: &Value) -> Vec<u8> {
 /// As [`component`].
 #[must_use]
 pub fn bare_component(module: &str) -> Vec<u8> {
+    component_for(module, "include bowline:plugin/step-base@1.0.0;")
+}
+
+/// The component of a core module in text form that is meant for a world of these items, without a
+/// manifest. The items may name whatever `wit/` declares.
+///
+/// # Panics
+///
+/// As [`component`].
+#[must_use]
+pub fn component_for(module: &str, items: &str) -> Vec<u8> {
     let mut bytes = wat::parse_str(module).expect("parse the module's text");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
     let mut resolve = Resolve::default();
-    let (plugin, _) = resolve.push_dir(root.join("plugin")).expect("read wit/plugin");
-    let world = resolve.select_world(&[plugin], Some("step-base")).expect("find the world");
+    resolve.push_dir(root.join("plugin")).expect("read wit/plugin");
+    resolve.push_dir(root.join("connect")).expect("read wit/connect");
+    let text = format!("package bowline:tests; world guest {{ {items} }}");
+    let own = resolve.push_str("guest.wit", &text).expect("read the world");
+    let world = resolve.select_world(&[own], Some("guest")).expect("find the world");
     embed_component_metadata(&mut bytes, &resolve, world, StringEncoding::UTF8)
         .expect("say which world the module is for");
     ComponentEncoder::default()

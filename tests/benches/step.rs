@@ -6,7 +6,9 @@
 
 use async_trait::async_trait;
 use journal::{Failure, Journal, MemoryJournal, Owner, RunId, SqliteJournal};
-use sandbox::{Catalog, CodeCache, Connector, Limits, Opened, Reference, Sandbox, StepState};
+use sandbox::{
+    Asking, Catalog, CodeCache, Connector, Limits, Opened, Reference, Sandbox, StepState,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -255,6 +257,7 @@ impl Connector for Alone {
         _reference: &Reference,
         _need: &ConnectionNeed,
         _inputs: &Value,
+        _asking: &Asking<'_>,
     ) -> Result<Opened, Failure> {
         Err(Failure::permanent("connection.unknown", "there is none"))
     }
@@ -269,7 +272,12 @@ impl Ours {
             Sandbox::new(Arc::new(Alone), CodeCache::none(), Limits::default()).expect("a sandbox");
         let digest = sandbox::artifact::digest(component);
         sandbox.prepare(&catalog, std::slice::from_ref(&digest)).expect("prepare it");
-        let pin = PluginPin { name: "no-op".to_owned(), version: "1.0.0".to_owned(), digest };
+        let pin = PluginPin {
+            name: "no-op".to_owned(),
+            version: "1.0.0".to_owned(),
+            digest,
+            signer: None,
+        };
         let owner = Owner::this_process().expect("know this process");
         Self { sandbox: Arc::new(sandbox), pin, owner }
     }
@@ -288,6 +296,7 @@ impl Ours {
                 after: Vec::new(),
                 when: Vec::new(),
                 spec: json!({}),
+                extras: workflow::StepExtras::default(),
             }],
         };
         let run = RunId::fresh();

@@ -301,7 +301,8 @@ async fn a_generic_request_reaches_what_the_workflow_writes_and_carries_the_toke
 
     for id in ["../admin", "..", "a//b", "a%2Fb", "a%2e%2e", "{x}", "ä"] {
         let done = run(&place, &["-p", &format!("id={id}")]);
-        done.ends(1);
+        // Before the run where the rules already say so, by the step's own call otherwise.
+        assert!(matches!(done.code, 1 | 2), "{id}: {} {}", done.stdout, done.stderr);
     }
     assert_eq!(server.received().len(), 1, "nothing else has left");
 }

@@ -190,18 +190,19 @@ fn asked() -> Asked {
 impl Asked {
     /// Whether the test of this name and number is wanted.
     fn wants(&self, name: &str, number: &str) -> bool {
-        let fits = |filter: &String| match self.exact {
-            true => name == filter || number == filter,
-            // `C1` is one case and not also `C10`.
-            false => number == filter || name.contains(filter.as_str()),
+        let fits = |filter: &String| {
+            if self.exact {
+                return name == filter || number == filter;
+            }
+            match filter.as_bytes() {
+                // `C1` is one case and not also `C10`; `C` are all of its letter.
+                [b'A'..=b'H', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
+                    number == filter || digits.is_empty() && number.starts_with(filter.as_str())
+                }
+                _ => name.contains(filter.as_str()),
+            }
         };
-        let numbered = self.filters.iter().any(|filter| table::numbers().contains(filter));
-        let chosen = match (self.filters.is_empty(), numbered) {
-            (true, _) => true,
-            (false, true) => self.filters.iter().any(|filter| number == filter),
-            (false, false) => self.filters.iter().any(fits),
-        };
-        chosen && !self.skip.iter().any(fits)
+        (self.filters.is_empty() || self.filters.iter().any(fits)) && !self.skip.iter().any(fits)
     }
 }
 

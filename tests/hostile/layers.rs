@@ -50,7 +50,7 @@ pub(crate) fn tests() -> impl Iterator<Item = String> {
 }
 
 fn test(layer: Layer) -> String {
-    format!("without_{}", name(layer))
+    format!("layer_{}", name(layer))
 }
 
 fn name(layer: Layer) -> String {

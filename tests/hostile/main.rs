@@ -22,6 +22,7 @@ mod run;
 #[path = "../support/server.rs"]
 #[allow(dead_code, reason = "shared with the tests of the program, which need other parts of it")]
 mod server;
+mod silent;
 mod stage;
 mod table;
 

@@ -6,6 +6,7 @@
 use crate::probe;
 use crate::run::Run;
 use crate::server::{Answer, Authority, Certificate, Received, Reply, Server};
+use crate::silent::Silent;
 use connections::{Connections, Settings};
 use journal::{Journal, Owner, RunId, SqliteJournal};
 use sandbox::{ArtifactError, Catalog, CodeCache, Entry, Limits, Sandbox};
@@ -143,6 +144,11 @@ impl Stage {
         server
     }
 
+    /// A server that takes requests and never answers one.
+    pub(crate) fn serve_nothing(&mut self) -> Silent {
+        Silent::start(&self.runtime, self.authority.acceptor())
+    }
+
     /// The operator sets a connection `http/SLOT` that leads to `url` with the canary as its
     /// token, and the probe's manifest asks for it with these rules.
     pub(crate) fn http(&mut self, slot: &str, url: &str, allow: Value) {
@@ -190,10 +196,23 @@ impl Stage {
         self.host().sandbox.try_out(&entry)
     }
 
+    /// The slots that these bytes ask for and can't use.
+    pub(crate) fn asks_too_much(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.write("candidate.wasm", bytes);
+        let entry = Entry::of_file(&self.folder.path().join("candidate.wasm"));
+        self.host().sandbox.asks_too_much(&entry).into_iter().collect()
+    }
+
     /// Lets the probe do `orders` with all the connections that it asks for.
     pub(crate) fn ask(&mut self, orders: Value) -> Run {
         let manifest = probe::manifest("probe", &self.needs);
         self.ask_as(&manifest, orders)
+    }
+
+    /// Adds the probe under another name, asking for what it asks for now.
+    pub(crate) fn probe_named(&mut self, name: &str) {
+        let manifest = probe::manifest(name, &self.needs);
+        self.plugin(name, probe::component(&manifest));
     }
 
     /// The same with a manifest of its own.

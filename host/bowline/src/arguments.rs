@@ -240,6 +240,16 @@ pub(crate) enum PluginCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Accept a plugin that is none of those inside the program, and remember it in bowline.lock
+    Accept {
+        /// A .wasm file, or a name from `plugin list`
+        plugin: String,
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Whether a file is a plugin that this host can run
     Check {
         /// .wasm files

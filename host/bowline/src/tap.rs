@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use journal::chain::Sealed;
 use journal::{Claim, Event, Journal, JournalError, Owner, Recorded, Request, RunId, RunSummary};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -84,6 +85,15 @@ impl Journal for Tap {
         most: usize,
     ) -> Result<Vec<Recorded>, JournalError> {
         self.journal.events(run, from, most).await
+    }
+
+    async fn sealed(
+        &self,
+        run: &RunId,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<Sealed>, JournalError> {
+        self.journal.sealed(run, from, most).await
     }
 
     async fn runs(

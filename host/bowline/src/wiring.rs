@@ -10,7 +10,6 @@ use sandbox::{Catalog, CodeCache, Limits, Sandbox};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use workflow::SourceFile;
 
 /// The name of a settings file.
@@ -69,21 +68,7 @@ pub(crate) fn catalog(settings: &Settings) -> anyhow::Result<Catalog> {
 
 /// The host's limits, with what the operator set.
 pub(crate) fn limits(settings: &Settings) -> Limits {
-    let set = &settings.limits;
-    let mut limits = Limits::default();
-    if let Some(seconds) = set.attempt_seconds {
-        limits.attempt_time_max = Duration::from_secs(seconds);
-    }
-    if let Some(seconds) = set.cpu_seconds {
-        limits.cpu_time_max = Duration::from_secs(seconds);
-    }
-    if let Some(mib) = set.memory_mib {
-        limits.memory_bytes_max = usize::try_from(mib << 20).unwrap_or(usize::MAX);
-    }
-    if let Some(calls) = set.calls {
-        limits.budget.calls_max = calls;
-    }
-    limits
+    Limits::default().set(&settings.limits)
 }
 
 /// What runs steps. The second value is a warning for the operator, if there is one.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) const REFUSALS_MAX: u32 = 5;
 
 /// A connection as one attempt was granted it. All handles of the slot share it.
-pub(crate) struct Granted<S> {
+pub(crate) struct Held<S> {
     pub(crate) service: Arc<S>,
     pub(crate) breaker: Breaker,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Breaker {
     in_a_row: AtomicU32,
 }
 
-impl<S> Granted<S> {
+impl<S> Held<S> {
     /// A fresh grant of `service`, which refuses credentials with the statuses `refusals`.
     pub(crate) fn new(service: Arc<S>, refusals: &'static [u16]) -> Arc<Self> {
         Arc::new(Self { service, breaker: Breaker { refusals, in_a_row: AtomicU32::new(0) } })
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn e20_five_refusals_in_a_row_end_the_handles_and_any_other_answer_starts_again() {
-        let granted = Granted::new(Arc::new(()), &[401, 403]);
+        let granted = Held::new(Arc::new(()), &[401, 403]);
         let breaker = &granted.breaker;
         for status in [401, 403, 401, 403, 404, 401, 401, 401, 401] {
             breaker.heard(status);

@@ -1,35 +1,40 @@
 //! All connections of one process: what the operator set, made ready when it is first used.
 
 use crate::bindings::{self, view};
-use crate::breaker::Granted;
+use crate::breaker::Held;
+use crate::granting::Granted;
 use crate::http::target::Target;
 use crate::http::{HttpService, request};
 use crate::kubernetes::KubernetesService;
+use crate::policy::{Accepted, ConnectionRules};
 use crate::profile::{self, Profile};
 use crate::settings::{Settings, SettingsError};
 use crate::transport::chain;
 use async_trait::async_trait;
-use effects::{Binding, Scope, SendError};
+use effects::{Binding, SendError};
 use journal::Failure;
-use sandbox::{Connector, Opened, Reference, StepState};
+use sandbox::{Asking, Connector, Opened, Reference, StepState};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use wasmtime::component::Linker;
-use workflow::ConnectionNeed;
+use workflow::{ConnectionNeed, PluginPin, StepLimits};
 
 /// The type that is not a profile.
-const KUBERNETES: &str = "kubernetes";
+pub(crate) const KUBERNETES: &str = "kubernetes";
 
 /// How long `connection check` waits for an answer.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Knows every type of connection and what the operator set.
 pub struct Connections {
-    settings: Settings,
-    profiles: BTreeMap<String, Arc<Profile>>,
+    pub(crate) settings: Settings,
+    pub(crate) profiles: BTreeMap<String, Arc<Profile>>,
+    pub(crate) accepted: Accepted,
+    /// Whether every plugin counts as accepted: on practice services there is nothing to lose.
+    pub(crate) accepts_all: bool,
     /// A client is made once: its pool of open sockets serves all steps.
     ready: Mutex<BTreeMap<Reference, Service>>,
 }
@@ -90,7 +95,33 @@ impl Connections {
         })?;
         let profiles =
             profiles.into_iter().map(|(kind, profile)| (kind, Arc::new(profile))).collect();
-        Ok(Self { settings, profiles, ready: Mutex::default() })
+        let (accepted, ready) = (Accepted::none(), Mutex::default());
+        Ok(Self { settings, profiles, accepted, accepts_all: false, ready })
+    }
+
+    /// The same, with the plugins that were accepted.
+    #[must_use]
+    pub fn accepting(self, accepted: Accepted) -> Self {
+        Self { accepted, ..self }
+    }
+
+    /// The same, for practice services: every plugin counts as accepted. What rules say still
+    /// holds.
+    #[must_use]
+    pub fn accepting_all(self) -> Self {
+        Self { accepts_all: true, ..self }
+    }
+
+    /// What was accepted.
+    #[must_use]
+    pub fn accepted(&self) -> &Accepted {
+        &self.accepted
+    }
+
+    /// The operator's settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// All connections that are set, as type and name.
@@ -146,6 +177,9 @@ impl Connections {
             return Err(self.unknown(reference));
         };
         let folder = &self.settings.folder;
+        let unusable = |reason| OpenError::Unusable { id: reference.id(), reason };
+        let (_rules, settings) = ConnectionRules::split(settings).map_err(unusable)?;
+        let settings = &settings;
         let service = match self.profiles.get(&reference.kind) {
             Some(profile) => HttpService::new(profile, settings, folder)
                 .map(|service| Service::Http(Arc::new(service))),
@@ -154,8 +188,7 @@ impl Connections {
                 .map(|service| Service::Kubernetes(Arc::new(service))),
             None => Err(format!("no type is called `{}`", reference.kind)),
         };
-        let service =
-            service.map_err(|reason| OpenError::Unusable { id: reference.id(), reason })?;
+        let service = service.map_err(unusable)?;
         ready.insert(reference.clone(), service.clone());
         Ok(service)
     }
@@ -250,6 +283,7 @@ impl Connector for Connections {
         reference: &Reference,
         need: &ConnectionNeed,
         inputs: &Value,
+        asking: &Asking<'_>,
     ) -> Result<Opened, Failure> {
         if reference.kind != need.kind {
             return Err(Failure::permanent(
@@ -261,6 +295,10 @@ impl Connector for Connections {
                 ),
             ));
         }
+        // Whether it may is asked before any credential is read.
+        let granted = self.granted(reference, need, Binding::all(inputs), asking);
+        let Granted { scope, calls_max } =
+            granted.map_err(|refused| Failure::permanent(refused.code(), refused.to_string()))?;
         let service = self.service(reference).await;
         let service = service.map_err(|error| {
             let code = match &error {
@@ -269,32 +307,23 @@ impl Connector for Connections {
             };
             Failure::permanent(code, error.to_string())
         })?;
-        let unfit = |reason: String| {
-            Failure::permanent(
-                "connection.scope",
-                format!(
-                    "the scope of `{}` does not fit this step's inputs: {reason}",
-                    reference.id()
-                ),
-            )
-        };
-        let binding = Binding(inputs);
         Ok(match service {
             Service::Http(service) => {
-                let rules = service.profile.expand(&need.allow).map_err(unfit)?;
-                let scope =
-                    Scope::http(&rules, binding).map_err(|error| unfit(error.to_string()))?;
                 let needles = Arc::clone(&service.needles);
                 // An API may say either for a key that it does not take.
-                Opened { service: Granted::new(service, &[401, 403]), scope, needles }
+                let service = Held::new(service, &[401, 403]);
+                Opened { service, scope, calls_max, needles }
             }
             Service::Kubernetes(service) => {
-                let scope = Scope::kubernetes(&need.allow, binding);
-                let scope = scope.map_err(|error| unfit(error.to_string()))?;
                 let needles = Arc::clone(&service.needles);
                 // 403 is about one object here, and says that the credentials are good.
-                Opened { service: Granted::new(service, &[401]), scope, needles }
+                let service = Held::new(service, &[401]);
+                Opened { service, scope, calls_max, needles }
             }
         })
+    }
+
+    fn limits(&self, plugin: &PluginPin) -> StepLimits {
+        self.settings.policy.limits(plugin)
     }
 }

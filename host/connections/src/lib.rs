@@ -12,9 +12,11 @@ mod credential_forms;
 mod echo;
 #[cfg(test)]
 mod far_side;
+mod granting;
 mod http;
 mod inflow;
 mod kubernetes;
+pub mod policy;
 mod profile;
 mod secret_source;
 pub mod settings;
@@ -22,4 +24,5 @@ mod tls;
 mod transport;
 
 pub use connections::{ConnectionReport, Connections, OpenError};
+pub use granting::{Granted, Refused};
 pub use settings::{Settings, SettingsError};

@@ -193,7 +193,7 @@ mod tests {
         for profile in profiles.values() {
             for rules in profile.scopes.values() {
                 let nothing = serde_json::json!({});
-                effects::Scope::http(rules, effects::Binding(&nothing)).unwrap();
+                effects::Scope::http(rules, effects::Binding::all(&nothing)).unwrap();
             }
         }
         let kinds: Vec<&str> = profiles.keys().map(String::as_str).collect();

@@ -2,10 +2,13 @@
 //!
 //! Read once, at the start. Unknown keys are errors: a limit that is misspelt would not hold.
 
+use crate::policy::Policy;
+use sandbox::BUILT_IN_SIGNER;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use workflow::StepLimits;
 
 /// Bytes of a settings file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -31,27 +34,19 @@ pub struct Settings {
     pub store: Option<PathBuf>,
     /// What an attempt may use up.
     #[serde(default)]
-    pub limits: LimitSettings,
+    pub limits: StepLimits,
+    /// Who may sign plugins: a name of the operator's, and a minisign public key.
+    #[serde(default)]
+    pub signers: BTreeMap<String, String>,
+    /// What plugins may do.
+    #[serde(default)]
+    pub policy: Policy,
     /// Where relative paths start: the folder of the file.
     #[serde(skip)]
     pub folder: PathBuf,
     /// The file, if there was one.
     #[serde(skip)]
     pub path: Option<PathBuf>,
-}
-
-/// Limits for every attempt, where the defaults do not fit.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LimitSettings {
-    /// Wall-clock seconds of one attempt; 1 to 86,400.
-    pub attempt_seconds: Option<u64>,
-    /// Seconds of computing; 1 to 3,600.
-    pub cpu_seconds: Option<u64>,
-    /// MiB of linear memory; 1 to 4,096.
-    pub memory_mib: Option<u64>,
-    /// Calls of connections; 1 to 100,000.
-    pub calls: Option<u32>,
 }
 
 /// The settings can't be used.
@@ -103,7 +98,14 @@ impl Settings {
         } else {
             serde_saphyr::from_str(text).map_err(|error| malformed(error.to_string()))?
         };
-        settings.limits.check().map_err(malformed)?;
+        settings.limits.check("limits").map_err(malformed)?;
+        if settings.signers.contains_key(BUILT_IN_SIGNER) {
+            let message =
+                format!("`{BUILT_IN_SIGNER}` under `signers` means those inside the program");
+            return Err(malformed(message));
+        }
+        let signers: Vec<&str> = settings.signers.keys().map(String::as_str).collect();
+        settings.policy.check(&signers).map_err(malformed)?;
         settings.folder = path.parent().unwrap_or(Path::new("")).to_owned();
         settings.path = Some(path.to_owned());
         Ok(settings)
@@ -132,23 +134,6 @@ impl Settings {
     #[must_use]
     pub fn store_path(&self) -> Option<PathBuf> {
         self.store.as_ref().map(|store| self.folder.join(store))
-    }
-}
-
-impl LimitSettings {
-    fn check(&self) -> Result<(), String> {
-        let bounds = [
-            ("attemptSeconds", self.attempt_seconds, 86_400),
-            ("cpuSeconds", self.cpu_seconds, 3_600),
-            ("memoryMib", self.memory_mib, 4_096),
-            ("calls", self.calls.map(u64::from), 100_000),
-        ];
-        for (name, value, max) in bounds {
-            if value.is_some_and(|value| value == 0 || value > max) {
-                return Err(format!("`limits.{name}` must be 1 to {max}"));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -182,6 +167,9 @@ mod tests {
             ("limits: {attemptSeconds: 100000}\n", "86400"),
             ("connections: [\n", "bowline.yaml"),
             ("a: &a [*a]\n", "bowline.yaml"),
+            ("policy: {rules: [{plugin: x}]}\n", "policy.rules[0]"),
+            ("policy: {default: maybe}\n", "default"),
+            ("signers: {bowline: x}\n", "inside the program"),
         ];
         for (text, expected) in cases {
             let error = parse(text).unwrap_err();

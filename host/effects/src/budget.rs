@@ -3,7 +3,7 @@
 //! The numbers are far above what an honest step needs and far below what would hurt the host
 //! or the far side.
 
-use crate::{CallError, Reason};
+use crate::{CallError, Layer, Reason};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -57,9 +57,12 @@ impl Budget {
         &self.limits
     }
 
-    /// Takes one call of `request_bytes` out, and waits until fewer than the limit are in
-    /// flight. What it answers must be held until the call is over.
-    pub(crate) async fn admit(&self, request_bytes: u64) -> Result<SemaphorePermit<'_>, CallError> {
+    /// Takes one call of `request_bytes` out. Counted before anything is looked at, so that a step
+    /// that asks for what it may not have runs out, too.
+    pub(crate) fn count(&self, request_bytes: u64) -> Result<(), CallError> {
+        if !Layer::Budget.on() {
+            return Ok(());
+        }
         let limits = &self.limits;
         if request_bytes > limits.request_bytes_max {
             return Err(exhausted("request-bytes", request_bytes, limits.request_bytes_max));
@@ -69,19 +72,31 @@ impl Budget {
             self.calls.fetch_sub(1, Ordering::Relaxed);
             return Err(exhausted("calls", u64::from(used) + 1, u64::from(limits.calls_max)));
         }
-        self.check_received(0)?;
-        match self.in_flight.acquire().await {
-            Ok(permit) => Ok(permit),
-            Err(_closed) => Err(CallError::new(
+        self.check_received(0)
+    }
+
+    /// Waits until fewer calls than the limit are in flight. What it answers must be held until
+    /// the call is over.
+    pub(crate) async fn take_turn(&self) -> Result<SemaphorePermit<'_>, CallError> {
+        self.in_flight.acquire().await.map_err(|_closed| {
+            CallError::new(
                 Reason::Revoked,
                 "handle.revoked",
                 "the step is over, its handles with it",
-            )),
-        }
+            )
+        })
+    }
+
+    /// Of one answer's decoded body.
+    pub(crate) fn response_bytes_max(&self) -> u64 {
+        if Layer::Bound.on() { self.limits.response_bytes_max } else { u64::MAX }
     }
 
     /// Takes `bytes` of an answer out.
     pub(crate) fn receive(&self, bytes: u64) -> Result<(), CallError> {
+        if !Layer::Bound.on() {
+            return Ok(());
+        }
         if bytes > self.limits.response_bytes_max {
             return Err(exhausted("response-bytes", bytes, self.limits.response_bytes_max));
         }
@@ -120,21 +135,21 @@ mod tests {
         })
     }
 
-    #[tokio::test]
-    async fn calls_are_counted_and_the_one_too_many_is_refused() {
+    #[test]
+    fn calls_are_counted_and_the_one_too_many_is_refused() {
         let budget = small();
 
-        drop(budget.admit(10).await.unwrap());
-        drop(budget.admit(0).await.unwrap());
+        budget.count(10).unwrap();
+        budget.count(0).unwrap();
 
-        assert_eq!(budget.admit(0).await.unwrap_err().code, "limit.calls");
+        assert_eq!(budget.count(0).unwrap_err().code, "limit.calls");
     }
 
-    #[tokio::test]
-    async fn bytes_are_bounded_both_ways_and_in_all() {
+    #[test]
+    fn bytes_are_bounded_both_ways_and_in_all() {
         let budget = small();
 
-        assert_eq!(budget.admit(11).await.unwrap_err().code, "limit.request-bytes");
+        assert_eq!(budget.count(11).unwrap_err().code, "limit.request-bytes");
         assert_eq!(budget.receive(11).unwrap_err().code, "limit.response-bytes");
         budget.receive(10).unwrap();
         assert_eq!(budget.receive(6).unwrap_err().code, "limit.responses-bytes");
@@ -143,9 +158,9 @@ mod tests {
     #[tokio::test]
     async fn no_more_than_the_limit_are_in_flight() {
         let budget = small();
-        let held = budget.admit(0).await.unwrap();
+        let held = budget.take_turn().await.unwrap();
 
-        let second = tokio::time::timeout(std::time::Duration::from_millis(20), budget.admit(0));
+        let second = tokio::time::timeout(std::time::Duration::from_millis(20), budget.take_turn());
 
         assert!(second.await.is_err(), "the second call must wait");
         drop(held);

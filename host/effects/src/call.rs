@@ -1,28 +1,35 @@
 //! The way of one call, layer by layer.
 //!
-//! Up to the journal nothing has touched a credential or the network, so a refusal is free.
-//! From the journal on each call has exactly one story there: an intent, and how it ended.
+//! Live, budget, scope; written down; sent within its time; bounded, cleaned; written down. Up to
+//! the journal nothing has touched a credential or the network, so a refusal is free. From the
+//! journal on each call has exactly one story there: an intent, and how it ended. (Taking the
+//! request apart is the connection's, since only it knows the form; it happens before.)
 
-use crate::attempt::revoked;
-use crate::{Attempt, CallError, Reason, Scope};
-use journal::{Disposition, Effect, EffectOutcome};
+use crate::scope::{Effective, Party};
+use crate::{Attempt, CallError, Layer, Reason, Scope};
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Depth of `restrict`: more is a loop, not a design.
 const RESTRICT_DEPTH_MAX: u8 = 16;
 
-/// How long a call may take when the guest does not say, in milliseconds.
-const CALL_MS_DEFAULT: u64 = 30_000;
-
 /// The right to use one connection, in one attempt, within a scope.
 #[derive(Clone, Debug)]
 pub struct Grant {
-    attempt: Arc<Attempt>,
-    connection: Arc<str>,
-    scope: Arc<Scope>,
+    pub(crate) attempt: Arc<Attempt>,
+    pub(crate) slot: Arc<str>,
+    pub(crate) connection: Arc<str>,
+    scope: Arc<Effective>,
+    own: Arc<OwnBudget>,
     depth: u8,
+}
+
+/// What the connection allows one attempt, whatever the attempt itself may do.
+#[derive(Debug)]
+struct OwnBudget {
+    calls_max: Option<u32>,
+    calls: AtomicU32,
 }
 
 /// A call that is about to be made.
@@ -53,21 +60,6 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// The far side did not answer.
-#[derive(Debug)]
-pub struct SendError {
-    /// Why, in the words of the contract.
-    pub reason: Reason,
-    /// Stable, dotted, for programs.
-    pub code: &'static str,
-    /// For people.
-    pub message: String,
-    /// Whether the request may have reached the far side.
-    pub sent: bool,
-    /// Whether the same request would fail again, as with a certificate that is not trusted.
-    pub permanent: bool,
-}
-
 /// `blake3:` over the parts of a request, each with its length, so that no two requests that
 /// differ share a text.
 #[must_use]
@@ -81,16 +73,28 @@ pub fn digest(parts: &[&[u8]]) -> String {
 }
 
 impl Grant {
-    /// A grant of `connection` (`type/name`) within `scope`.
+    /// A grant of `connection` (`type/name`), which the plugin calls `slot`, within `scope`, and
+    /// notes it for the audit. `calls_max`: calls of this connection in the attempt.
     #[must_use]
-    pub fn new(attempt: Arc<Attempt>, connection: &str, scope: Scope) -> Self {
-        Self { attempt, connection: connection.into(), scope: Arc::new(scope), depth: 0 }
+    pub fn new(
+        attempt: Arc<Attempt>,
+        slot: &str,
+        connection: &str,
+        scope: Effective,
+        calls_max: Option<u32>,
+    ) -> Self {
+        if Layer::Record.on() {
+            attempt.recorder.granted(slot, connection, scope.rules().to_json());
+        }
+        let own = Arc::new(OwnBudget { calls_max, calls: AtomicU32::new(0) });
+        let (slot, connection, scope) = (slot.into(), connection.into(), Arc::new(scope));
+        Self { attempt, slot, connection, scope, own, depth: 0 }
     }
 
     /// What it allows.
     #[must_use]
     pub fn scope(&self) -> &Scope {
-        &self.scope
+        self.scope.rules()
     }
 
     /// The attempt that it belongs to.
@@ -117,9 +121,10 @@ impl Grant {
         Ok(Self { scope, depth: self.depth + 1, ..self.clone() })
     }
 
-    /// Takes one call all the way. `in_scope` decides about this operation; `send` resolves the
-    /// credential and sends, and is only called when everything before it said yes. It must
-    /// give up when more than the given number of bytes come back.
+    /// Takes one call all the way. `in_scope` compares this operation with a list of rules and
+    /// gives the number of the one that allows it; `send` resolves the credential and sends, and
+    /// is only called when everything before it said yes. It must give up when more than the
+    /// given number of bytes come back.
     ///
     /// # Errors
     ///
@@ -128,64 +133,42 @@ impl Grant {
     pub async fn call<F, Sending>(
         &self,
         operation: Operation,
-        in_scope: impl FnOnce(&Scope) -> Result<(), CallError>,
+        in_scope: impl Fn(&Scope) -> Result<u32, CallError>,
         send: F,
     ) -> Result<Answer, CallError>
     where
         F: FnOnce(u64) -> Sending,
-        Sending: Future<Output = Result<Answer, SendError>>,
+        Sending: Future<Output = Result<Answer, crate::SendError>>,
     {
+        let rule = self.admit(&operation, in_scope).await?;
         let attempt = &*self.attempt;
-        attempt.live()?;
-        if let Err(refused) = in_scope(&self.scope) {
-            self.record_refusal(&operation, &refused).await?;
-            return Err(refused);
-        }
-        let _in_flight = attempt.budget.admit(operation.request_bytes).await?;
-
+        let _in_flight = attempt.budget.take_turn().await?;
         let writes = operation.writes;
-        let timeout = self.timeout(operation.timeout_ms);
-        let number = self.intend(operation).await?;
-        let bytes_max = attempt.budget.limits().response_bytes_max;
-        let sent = tokio::select! {
-            biased;
-            () = attempt.stopped() => Err(given_up()),
-            sent = tokio::time::timeout(timeout, send(bytes_max)) => match sent {
-                Ok(sent) => sent.map_err(|error| error.into_call_error(writes)),
-                Err(_elapsed) => Err(too_slow(timeout)),
-            },
-        };
-        let sent = sent.map_err(|error| self.in_doubt_if(writes, error));
-        let outcome = match &sent {
-            Ok(answer) => EffectOutcome::Answered {
-                status: answer.status,
-                bytes: answer.body.len() as u64,
-                redacted: 0,
-            },
-            Err(error) if error.in_doubt => EffectOutcome::InDoubt {
-                message: attempt.redactor.text(&error.message).into_owned(),
-            },
-            Err(error) => EffectOutcome::NotMade {
-                code: error.code.clone(),
-                message: attempt.redactor.text(&error.message).into_owned(),
-            },
-        };
-        self.settle(writes, number, outcome).await?;
-        match sent {
+        let timeout = attempt.time_for(operation.timeout_ms);
+        let number = self.intend(operation, rule).await?;
+
+        let sent = attempt.within(timeout, writes, send(attempt.budget.response_bytes_max())).await;
+        let (answered, redacted) = match sent {
             Ok(answer) => {
-                // The answer is withheld, but what it answers has been done: a step that took this
-                // for a refusal would write again.
-                attempt.budget.receive(answer.body.len() as u64).map_err(|mut error| {
+                // An answer that is withheld answers all the same what has been done: a step that
+                // took it for a refusal would write again.
+                let bounded = attempt.budget.receive(answer.body.len() as u64);
+                let size = (answer.status, answer.body.len() as u64);
+                let (answer, found) = attempt.redactor.answer(answer);
+                let answer = bounded.map(|()| answer).map_err(|mut error| {
                     error.in_doubt = writes;
                     error
-                })?;
-                Ok(self.clean(answer))
+                });
+                (Ok((size, answer)), found)
             }
             Err(mut error) => {
                 error.message = attempt.redactor.text(&error.message).into_owned();
-                Err(error)
+                (Err(error), 0)
             }
-        }
+        };
+        let outcome = crate::record::outcome(&answered, redacted);
+        self.settle(writes, number, outcome).await?;
+        answered.and_then(|(_size, answer)| answer)
     }
 
     /// Opens a stream of answers to a read: the same layers, but what comes is handed over piece
@@ -197,41 +180,23 @@ impl Grant {
     pub async fn open_stream<T, Sending>(
         &self,
         operation: Operation,
-        in_scope: impl FnOnce(&Scope) -> Result<(), CallError>,
+        in_scope: impl Fn(&Scope) -> Result<u32, CallError>,
         send: impl FnOnce() -> Sending,
     ) -> Result<(u16, T), CallError>
     where
-        Sending: Future<Output = Result<(u16, T), SendError>>,
+        Sending: Future<Output = Result<(u16, T), crate::SendError>>,
     {
+        let rule = self.admit(&operation, in_scope).await?;
         let attempt = &*self.attempt;
-        attempt.live()?;
-        if let Err(refused) = in_scope(&self.scope) {
-            self.record_refusal(&operation, &refused).await?;
-            return Err(refused);
-        }
-        let _in_flight = attempt.budget.admit(operation.request_bytes).await?;
-        let timeout = self.timeout(operation.timeout_ms);
-        let number = self.intend(Operation { writes: false, ..operation }).await?;
-        let opened = tokio::select! {
-            biased;
-            () = attempt.stopped() => Err(given_up()),
-            sent = tokio::time::timeout(timeout, send()) => match sent {
-                Ok(sent) => sent.map_err(|error| error.into_call_error(false)),
-                Err(_elapsed) => Err(too_slow(timeout)),
-            },
-        };
-        let opened = opened.map_err(|mut error| {
-            error.in_doubt = false;
+        let _in_flight = attempt.budget.take_turn().await?;
+        let timeout = attempt.time_for(operation.timeout_ms);
+        let number = self.intend(Operation { writes: false, ..operation }, rule).await?;
+        let opened = attempt.within(timeout, false, send()).await.map_err(|mut error| {
             error.message = attempt.redactor.text(&error.message).into_owned();
             error
         });
-        let outcome = match &opened {
-            Ok((status, _)) => EffectOutcome::Answered { status: *status, bytes: 0, redacted: 0 },
-            Err(error) => {
-                EffectOutcome::NotMade { code: error.code.clone(), message: error.message.clone() }
-            }
-        };
-        attempt.recorder.settle_read(number, outcome);
+        let size = opened.as_ref().map(|(status, _)| ((*status, 0), ())).map_err(Clone::clone);
+        self.settle(false, number, crate::record::outcome(&size, 0)).await?;
         opened
     }
 
@@ -246,136 +211,64 @@ impl Grant {
         Ok(self.attempt.redactor.bytes(bytes).0)
     }
 
-    /// A write is on record before it leaves the host. A read need not be: asked again after a
-    /// crash it does no harm, and whatever write follows it makes its record durable.
-    async fn intend(&self, operation: Operation) -> Result<u32, CallError> {
-        let recorder = &self.attempt.recorder;
-        if !operation.writes {
-            return Ok(recorder.intend_read(self.effect(operation)));
-        }
-        let intended = recorder.intend(self.effect(operation)).await;
-        intended.map_err(|error| journal_failed(&error, "so the call was not made"))
-    }
-
-    /// How a write ended is on record before the guest sees it.
-    async fn settle(
-        &self,
-        writes: bool,
-        number: u32,
-        outcome: EffectOutcome,
-    ) -> Result<(), CallError> {
-        let recorder = &self.attempt.recorder;
-        if !writes {
-            recorder.settle_read(number, outcome);
-            return Ok(());
-        }
-        recorder.settle(number, outcome).await.map_err(|error| {
-            let mut error = journal_failed(&error, "and the call was made");
-            error.in_doubt = true;
-            error
-        })
-    }
-
-    fn effect(&self, operation: Operation) -> Effect {
-        let Operation { text, writes, precondition, digest, .. } = operation;
-        let operation = self.attempt.redactor.text(&text).into_owned();
-        Effect {
-            connection: self.connection.to_string(),
-            operation,
-            writes,
-            precondition,
-            digest,
-            slot: None,
-            rule: None,
-            request_bytes: 0,
-        }
-    }
-
-    /// The time for one call: what the guest allows, within what the attempt has left.
-    fn timeout(&self, asked_ms: Option<u64>) -> Duration {
-        Duration::from_millis(asked_ms.unwrap_or(CALL_MS_DEFAULT)).min(self.attempt.remaining())
-    }
-
-    /// A refusal is worth knowing too: it says what a step tried to do.
-    async fn record_refusal(
+    /// The layers that cost nothing: live, budget, scope. Gives the number of the rule that
+    /// allows the call.
+    async fn admit(
         &self,
         operation: &Operation,
-        refused: &CallError,
-    ) -> Result<(), CallError> {
-        let recorder = &self.attempt.recorder;
-        let message = format!("{} {}: {}", self.connection, operation.text, refused.message);
-        let outcome = EffectOutcome::NotMade {
-            code: refused.code.clone(),
-            message: self.attempt.redactor.text(&message).into_owned(),
-        };
-        let refused = recorder.refuse(outcome).await;
-        refused
-            .map(|_number| ())
-            .map_err(|error| journal_failed(&error, "and the call was refused"))
-    }
-
-    fn in_doubt_if(&self, writes: bool, mut error: CallError) -> CallError {
-        error.in_doubt &= writes;
-        if error.in_doubt {
-            // Sending it again is not the engine's to decide.
-            error.disposition = Disposition::Permanent;
+        in_scope: impl Fn(&Scope) -> Result<u32, CallError>,
+    ) -> Result<u32, CallError> {
+        let admitted = self.attempt.live().and_then(|()| {
+            self.attempt.budget.count(operation.request_bytes)?;
+            self.own.count(&self.connection)?;
+            self.scope.check(in_scope)
+        });
+        match admitted {
+            Ok(rule) => Ok(rule),
+            // It has nothing to write any more; the journal may be closed to it.
+            Err(refused) if refused.reason == Reason::Revoked => Err(refused),
+            Err(refused) => {
+                self.refuse(operation, &refused).await?;
+                Err(refused)
+            }
         }
-        error
-    }
-
-    /// The answer without credentials, which an echoing server may have put in.
-    fn clean(&self, answer: Answer) -> Answer {
-        let redactor = &self.attempt.redactor;
-        let headers = answer
-            .headers
-            .into_iter()
-            .map(|(name, value)| {
-                let value = redactor.text(&value).into_owned();
-                (name, value)
-            })
-            .collect();
-        let (body, _found) = redactor.bytes(answer.body);
-        Answer { status: answer.status, headers, body }
     }
 }
 
-impl SendError {
-    fn into_call_error(self, writes: bool) -> CallError {
-        let mut error = CallError::new(self.reason, self.code, self.message);
-        error.in_doubt = self.sent && writes;
-        if self.permanent {
-            error.disposition = Disposition::Permanent;
+impl OwnBudget {
+    fn count(&self, connection: &str) -> Result<(), CallError> {
+        let Some(max) = self.calls_max.filter(|_| Layer::Budget.on()) else { return Ok(()) };
+        let used = self.calls.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if used <= max {
+            return Ok(());
         }
-        error
+        Err(CallError::new(
+            Reason::Exhausted,
+            "limit.connection-calls",
+            format!(
+                "the connection `{connection}` allows an attempt {max} calls, this would be {used}"
+            ),
+        ))
     }
 }
 
-/// The run was stopped while the request was on its way.
-fn given_up() -> CallError {
-    let mut error = revoked("the run was stopped while this call was on its way");
-    error.in_doubt = true;
-    error
-}
-
-fn too_slow(timeout: Duration) -> CallError {
-    let message = format!("no answer within {} ms", timeout.as_millis());
-    let mut error = CallError::new(Reason::Timeout, "connection.timeout", message);
-    error.in_doubt = true;
-    error
-}
-
-fn journal_failed(source: &journal::JournalError, so: &str) -> CallError {
-    let message = format!("the host could not write into its journal, {so}: {source}");
-    CallError::new(Reason::Other, "host.journal", message)
+impl CallError {
+    /// For the journal: the rule that is missing and who does not allow it.
+    pub(crate) fn denial(&self, slot: &str, connection: &str) -> Option<journal::Denial> {
+        let rule = self.missing_rule.as_deref()?.clone();
+        let by = self.denied_by.unwrap_or(Party::Manifest).as_str().to_owned();
+        let (slot, connection) = (slot.to_owned(), connection.to_owned());
+        Some(journal::Denial { by, slot, connection, rule })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AttemptOptions, BudgetLimits, Needles, Redactor, Secret};
+    use crate::{AttemptOptions, BudgetLimits, Needles, Redactor, Secret, SendError};
     use journal::conformance::{owner, start};
-    use journal::{Event, Journal, MemoryJournal, RunId, StepRecorder};
-    use std::time::Instant;
+    use journal::{EffectOutcome, Event, Journal, MemoryJournal, RunId, StepRecorder};
+    use std::time::{Duration, Instant};
     use tokio_util::sync::CancellationToken;
 
     const KEY: &str = "CANARY-0123456789";
@@ -394,7 +287,12 @@ mod tests {
             redactor: Redactor::new(vec![Arc::new(Needles::new([&Secret::new(KEY.into())]))]),
             recorder: StepRecorder::new(shared, claim, step, 1),
         });
-        (Grant::new(Arc::new(attempt), "http/x", Scope::Http(vec![])), journal, run)
+        (Grant::new(Arc::new(attempt), "x", "http/x", all(), None), journal, run)
+    }
+
+    /// A scope without rules; the tests decide themselves.
+    fn all() -> Effective {
+        Effective::asked(Scope::Http(vec![]))
     }
 
     fn operation(writes: bool) -> Operation {
@@ -415,6 +313,7 @@ mod tests {
     /// What the journal knows of the calls: `intended` and how each ended.
     async fn story(journal: &MemoryJournal, run: &RunId) -> Vec<&'static str> {
         let events = journal.events(run, 1, 100).await.expect("read");
+        let events = events.iter().filter(|e| !matches!(e.event, Event::ConnectionGranted { .. }));
         let word = |event: &Event| match event {
             Event::EffectIntended { .. } => "intended",
             Event::EffectSettled { outcome: EffectOutcome::Answered { .. }, .. } => "answered",
@@ -422,7 +321,7 @@ mod tests {
             Event::EffectSettled { outcome: EffectOutcome::InDoubt { .. }, .. } => "in doubt",
             _ => "other",
         };
-        events.iter().map(|recorded| word(&recorded.event)).collect()
+        events.map(|recorded| word(&recorded.event)).collect()
     }
 
     #[tokio::test]
@@ -430,7 +329,7 @@ mod tests {
         let (grant, journal, run) = grant(BudgetLimits::default()).await;
 
         let body = format!("you sent {KEY}");
-        let called = grant.call(operation(true), |_| Ok(()), |_| async { Ok(answer(&body)) }).await;
+        let called = grant.call(operation(true), |_| Ok(1), |_| async { Ok(answer(&body)) }).await;
 
         let answer = called.expect("an answer");
         assert_eq!(answer.body, b"you sent ***");
@@ -446,7 +345,7 @@ mod tests {
 
         let denied = grant.call(operation(true), no, never).await.expect_err("denied");
         grant.attempt().revoke();
-        let revoked = grant.call(operation(true), |_| Ok(()), never).await.expect_err("revoked");
+        let revoked = grant.call(operation(true), |_| Ok(1), never).await.expect_err("revoked");
 
         assert_eq!((denied.reason, revoked.reason), (Reason::Denied, Reason::Revoked));
         assert!(!denied.in_doubt && !revoked.in_doubt);
@@ -458,7 +357,7 @@ mod tests {
         let (grant, journal, run) = grant(BudgetLimits::default()).await;
         let never = |_| async { panic!("it was sent") };
         let message = format!("{KEY} is outside of what this step was granted");
-        let no = |_: &Scope| Err(CallError::new(Reason::Denied, "http.denied", message));
+        let no = |_: &Scope| Err(CallError::new(Reason::Denied, "http.denied", message.clone()));
         let asked = Operation { text: format!("POST /x/{KEY}"), ..operation(true) };
 
         grant.call(asked, no, never).await.expect_err("denied");
@@ -483,9 +382,9 @@ mod tests {
                 })
             };
 
-            let lost = grant.call(operation(writes), |_| Ok(()), cut).await.expect_err("cut");
+            let lost = grant.call(operation(writes), |_| Ok(1), cut).await.expect_err("cut");
             let hang = |_| std::future::pending();
-            let slow = grant.call(operation(writes), |_| Ok(()), hang).await.expect_err("slow");
+            let slow = grant.call(operation(writes), |_| Ok(1), hang).await.expect_err("slow");
 
             assert_eq!((lost.in_doubt, slow.in_doubt), (writes, writes));
             assert_eq!((lost.message.as_str(), slow.reason), ("cut after ***", Reason::Timeout));
@@ -501,8 +400,7 @@ mod tests {
             let (grant, _journal, _run) = grant(limits).await;
 
             let long = |_| async { Ok(answer("long")) };
-            let error =
-                grant.call(operation(writes), |_| Ok(()), long).await.expect_err("too long");
+            let error = grant.call(operation(writes), |_| Ok(1), long).await.expect_err("too long");
 
             assert_eq!((error.reason, error.in_doubt), (Reason::Exhausted, writes));
         }

@@ -1,5 +1,6 @@
 //! How a handle says no, in the words of the contract (`bowline:connect/errors`).
 
+use crate::scope::Party;
 use journal::Disposition;
 use serde_json::Value;
 
@@ -44,6 +45,10 @@ pub struct CallError {
     pub in_doubt: bool,
     /// Further facts.
     pub details: Option<Value>,
+    /// Of a call outside of the scope: the rule that would have allowed it.
+    pub missing_rule: Option<Box<Value>>,
+    /// Of a call outside of the scope: who did not allow it.
+    pub denied_by: Option<Party>,
 }
 
 impl CallError {
@@ -67,6 +72,8 @@ impl CallError {
             retry_after_ms: None,
             in_doubt: false,
             details: None,
+            missing_rule: None,
+            denied_by: None,
         }
     }
 

@@ -4,7 +4,7 @@
 //! hexadecimal, percent-encoded, and as inside a JSON string. The real defence is that a step
 //! never holds a credential; this is the net below.
 
-use crate::Secret;
+use crate::{Answer, Layer, Secret};
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -46,7 +46,7 @@ impl Needles {
         let mut known = self.forms.write().unwrap_or_else(PoisonError::into_inner);
         let before = known.len();
         for secret in secrets {
-            let text = secret.reveal();
+            let text = Secret::reveal(secret);
             if text.len() >= SECRET_BYTES_MIN && !known.contains(text.as_bytes()) {
                 known.extend(forms(text));
             }
@@ -113,6 +113,32 @@ impl Redactor {
         (clean, found)
     }
 
+    /// An answer without the credentials that an echoing server may have put in, and how many were
+    /// taken out.
+    pub(crate) fn answer(&self, answer: Answer) -> (Answer, u64) {
+        let mut found = 0;
+        let headers = answer.headers.into_iter().map(|(name, value)| {
+            let clean = self.text(&value);
+            found += u64::from(clean != value);
+            (name, clean.into_owned())
+        });
+        let headers = headers.collect();
+        let (body, in_body) = self.bytes(answer.body);
+        (Answer { status: answer.status, headers, body }, found + in_body as u64)
+    }
+
+    /// A denial without credentials: its rule repeats what the step asked for.
+    pub(crate) fn denial(&self, denial: journal::Denial) -> journal::Denial {
+        let text = denial.rule.to_string();
+        match self.text(&text) {
+            Cow::Borrowed(_) => denial,
+            Cow::Owned(clean) => {
+                let rule = serde_json::from_str(&clean).unwrap_or_default();
+                journal::Denial { rule, ..denial }
+            }
+        }
+    }
+
     /// Whether `text` holds a credential.
     #[must_use]
     pub fn finds(&self, text: &str) -> bool {
@@ -120,8 +146,7 @@ impl Redactor {
     }
 
     fn automata(&self) -> impl Iterator<Item = Arc<AhoCorasick>> {
-        let looked_at = self.0.iter().filter(|_| crate::Layer::Redact.on());
-        looked_at.filter_map(|needles| needles.automaton())
+        self.0.iter().filter(|_| Layer::Redact.on()).filter_map(|needles| needles.automaton())
     }
 }
 

@@ -1,12 +1,21 @@
 //! What a handle may do: a list of rules, any of which may allow a call.
 //!
-//! Pure data and comparisons. Rules are written as JSON, in the manifest and for `restrict`;
-//! `${inputs.x}` in them is replaced by this step's input before anything is compared, so the
-//! handle of one run covers one deployment and not all of them.
+//! Pure data and comparisons, a small algebra: `matches`, `covers`, `intersect`. Rules are written
+//! as JSON, in manifests, in the operator's policy and for `restrict`; `${inputs.x}` in them is
+//! replaced by this step's input before anything is compared, so the handle of one run covers one
+//! deployment and not all of them. Where an input is not known yet (before the run), it stays as
+//! a name that nobody has chosen: narrower than any pattern, equal to no other name.
 
+mod effective;
 pub mod http;
 pub mod kubernetes;
+mod pattern;
+#[cfg(test)]
+mod properties;
 mod when;
+
+pub use effective::{Effective, Party};
+pub(crate) use pattern::Pattern;
 
 use crate::{CallError, Reason};
 use serde_json::Value;
@@ -31,16 +40,19 @@ pub struct ScopeError {
 }
 
 /// The inputs that `${inputs.x}` stands for.
-#[derive(Clone, Copy, Debug)]
-pub struct Binding<'a>(pub &'a Value);
+#[derive(Clone, Copy)]
+pub struct Binding<'a> {
+    inputs: &'a Value,
+    unknown: &'a dyn Fn(&str) -> bool,
+}
 
-/// A name in a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pattern {
-    /// `*`
-    Any,
-    /// This and no other.
-    Literal(String),
+/// What a text of a rule comes to.
+#[derive(Debug, PartialEq, Eq)]
+enum Filled {
+    /// Every input in it is known.
+    Known(String),
+    /// At least one is not; the text is as written.
+    Unknown(String),
 }
 
 impl Scope {
@@ -70,32 +82,63 @@ impl Scope {
     /// does not. Whoever asks for several verbs in one rule may hold them by several.
     pub fn restrict(&self, rules: &[Value]) -> Result<Self, CallError> {
         let nothing = Value::Object(serde_json::Map::new());
+        let none = Binding::all(&nothing);
         let invalid =
             |error: ScopeError| CallError::invalid("scope.invalid", format!("restrict: {error}"));
-        let wider = |text: String| {
-            CallError::new(
+        // A handle has no inputs, so a rule with a condition is refused.
+        let asked = match self {
+            Self::Http(_) => read(rules, |rule| http::Rule::read(rule, none)).map(Self::Http),
+            Self::Kubernetes(_) => {
+                read(rules, |rule| kubernetes::Rule::read(rule, none)).map(Self::Kubernetes)
+            }
+        };
+        let asked = asked.map_err(invalid)?;
+        match self.wider_in(&asked) {
+            Some(rule) => Err(CallError::new(
                 Reason::Denied,
                 "scope.wider",
-                format!("restrict can only take away, and this handle does not allow {text}"),
-            )
-        };
+                format!("restrict can only take away, and this handle does not allow {rule}"),
+            )),
+            None => Ok(asked),
+        }
+    }
+
+    /// The first rule of `other` that allows anything which this scope does not, as JSON. May
+    /// name one that several rules of this scope allow together, and never misses one.
+    #[must_use]
+    pub fn wider_in(&self, other: &Self) -> Option<Value> {
+        match (self, other) {
+            (Self::Http(held), Self::Http(asked)) => asked
+                .iter()
+                .find(|rule| !held.iter().any(|held| held.covers(rule)))
+                .map(http::Rule::to_json),
+            (Self::Kubernetes(held), Self::Kubernetes(asked)) => {
+                asked.iter().find(|rule| !rule.is_covered_by(held)).map(kubernetes::Rule::to_json)
+            }
+            (_, Self::Http(asked)) => asked.first().map(http::Rule::to_json),
+            (_, Self::Kubernetes(asked)) => asked.first().map(kubernetes::Rule::to_json),
+        }
+    }
+
+    /// What both allow.
+    #[must_use]
+    pub fn intersect(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Http(a), Self::Http(b)) => Self::Http(meet(a, b, http::Rule::meet)),
+            (Self::Kubernetes(a), Self::Kubernetes(b)) => {
+                Self::Kubernetes(meet(a, b, kubernetes::Rule::meet))
+            }
+            (Self::Http(_), _) => Self::Http(Vec::new()),
+            (Self::Kubernetes(_), _) => Self::Kubernetes(Vec::new()),
+        }
+    }
+
+    /// Whether it allows nothing at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         match self {
-            Self::Http(held) => {
-                let asked = read(rules, |rule| http::Rule::read(rule, Binding(&nothing)));
-                let asked = asked.map_err(invalid)?;
-                match asked.iter().find(|rule| !held.iter().any(|h| h.covers(rule))) {
-                    Some(rule) => Err(wider(rule.to_json().to_string())),
-                    None => Ok(Self::Http(asked)),
-                }
-            }
-            Self::Kubernetes(held) => {
-                let asked = read(rules, |rule| kubernetes::Rule::read(rule, Binding(&nothing)));
-                let asked = asked.map_err(invalid)?;
-                match asked.iter().find(|rule| !rule.is_covered_by(held)) {
-                    Some(rule) => Err(wider(rule.to_json().to_string())),
-                    None => Ok(Self::Kubernetes(asked)),
-                }
-            }
+            Self::Http(rules) => rules.is_empty(),
+            Self::Kubernetes(rules) => rules.is_empty(),
         }
     }
 
@@ -109,81 +152,88 @@ impl Scope {
     }
 }
 
-impl Binding<'_> {
+impl<'a> Binding<'a> {
+    /// All inputs are there; one that is missing is missing.
+    #[must_use]
+    pub fn all(inputs: &'a Value) -> Self {
+        Self { inputs, unknown: &|_pointer| false }
+    }
+
+    /// Some inputs are not known yet: those for whose JSON pointer `unknown` says so.
+    #[must_use]
+    pub fn partly(inputs: &'a Value, unknown: &'a dyn Fn(&str) -> bool) -> Self {
+        Self { inputs, unknown }
+    }
+
     /// `text` with each `${inputs.path}` replaced by that input.
-    fn fill(self, text: &str) -> Result<String, String> {
+    fn fill(self, text: &str) -> Result<Filled, String> {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(start) = rest.find("${") {
             out.push_str(&rest[..start]);
             let after = &rest[start + 2..];
             let end = after.find('}').ok_or_else(|| format!("`{text}` lacks a `}}`"))?;
-            out.push_str(&self.input(&after[..end])?);
+            match self.input(&after[..end])? {
+                Some(input) => out.push_str(&input),
+                None => return Ok(Filled::Unknown(text.to_owned())),
+            }
             rest = &after[end + 1..];
         }
         out.push_str(rest);
-        Ok(out)
+        Ok(Filled::Known(out))
     }
 
-    /// The input at a dotted path.
-    fn at(&self, path: &str) -> Option<&Value> {
-        let pointer: String = path.split('.').map(|part| format!("/{part}")).collect();
-        self.0.pointer(&pointer)
+    /// The input at a dotted path; the outer None when it is not known yet.
+    fn at(&self, path: &str) -> Option<Option<&'a Value>> {
+        let pointer = pointer(path);
+        if (self.unknown)(&pointer) {
+            return None;
+        }
+        Some(self.inputs.pointer(&pointer))
     }
 
-    fn input(self, reference: &str) -> Result<String, String> {
+    fn input(self, reference: &str) -> Result<Option<String>, String> {
         let path = reference
             .strip_prefix("inputs.")
             .ok_or_else(|| format!("`${{{reference}}}` is not of the form `${{inputs.NAME}}`"))?;
         match self.at(path) {
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(Value::Number(number)) => Ok(number.to_string()),
-            Some(_) => Err(format!("the input `{path}` is neither a text nor a number")),
-            None => Err(format!("the input `{path}` is not given, and the scope needs it")),
+            None => Ok(None),
+            Some(Some(Value::String(text))) => Ok(Some(text.clone())),
+            Some(Some(Value::Number(number))) => Ok(Some(number.to_string())),
+            Some(Some(_)) => Err(format!("the input `{path}` is neither a text nor a number")),
+            Some(None) => Err(format!("the input `{path}` is not given, and the scope needs it")),
         }
     }
 }
 
-impl Pattern {
-    /// Reads one name of a rule. Only a `*` written in the rule itself means anything; one
-    /// that comes out of an input is refused by `valid`.
-    fn read(
-        text: &str,
-        binding: Binding<'_>,
-        valid: impl Fn(&str) -> bool,
-    ) -> Result<Self, String> {
-        if text == "*" {
-            return Ok(Self::Any);
-        }
-        let filled = binding.fill(text)?;
-        if valid(&filled) {
-            Ok(Self::Literal(filled))
-        } else {
-            Err(format!("`{}` is not a name here", filled.escape_debug()))
-        }
+impl std::fmt::Debug for Binding<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Inputs may be large, and may be anybody's.
+        f.write_str("Binding(…)")
     }
+}
 
-    fn matches(&self, name: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Literal(literal) => literal == name,
-        }
-    }
+/// The JSON pointer of a dotted path.
+fn pointer(path: &str) -> String {
+    path.split('.').map(|part| format!("/{part}")).collect()
+}
 
-    fn covers(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Any, _) => true,
-            (Self::Literal(a), Self::Literal(b)) => a == b,
-            (Self::Literal(_), Self::Any) => false,
+/// What each pair of rules allows together.
+fn meet<T>(a: &[T], b: &[T], both: impl Fn(&T, &T) -> Option<T>) -> Vec<T>
+where
+    T: PartialEq,
+{
+    let mut rules = Vec::new();
+    for one in a {
+        for other in b {
+            if let Some(rule) = both(one, other)
+                && !rules.contains(&rule)
+            {
+                rules.push(rule);
+            }
         }
     }
-
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Any => "*",
-            Self::Literal(literal) => literal,
-        }
-    }
+    rules
 }
 
 /// Reads the rules whose `when` holds for these inputs. Those that are left out are numbered, too.
@@ -209,13 +259,17 @@ fn read<T>(
         .collect()
 }
 
-/// The refusal of a call: says which rule would have allowed it, in the manifest's form.
-pub(crate) fn denied(code: &str, what: &str, rule: &Value) -> CallError {
-    CallError::new(
-        Reason::Denied,
-        code,
-        format!(
-            "{what} is outside of what this step was granted; the rule that would allow it is {rule}"
-        ),
-    )
+/// The refusal of a call: holds the rule that would have allowed it, in the manifest's form.
+pub(crate) fn denied(code: &str, what: &str, rule: Value) -> CallError {
+    let message = format!(
+        "{what} is outside of what this step was granted; the rule that would allow it is {rule}"
+    );
+    let mut error = CallError::new(Reason::Denied, code, message);
+    error.missing_rule = Some(Box::new(rule));
+    error
+}
+
+/// A rule's number, from 1.
+pub(crate) fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1)
 }

@@ -4,6 +4,7 @@
 //! them. What is not tested here is not promised, and no caller may rely on it. Each function
 //! panics when the promise is broken.
 
+use crate::chain::{Examined, Hash, examine};
 use crate::{
     Claim, Event, Journal, JournalError, Level, Owner, Recorded, Request, RunId, RunStatus,
 };
@@ -44,6 +45,8 @@ macro_rules! conforms {
             requests_are_counted_per_run,
             runs_do_not_see_each_other,
             any_text_comes_back_as_it_was,
+            each_event_is_chained_to_the_one_before,
+            the_chain_goes_on_over_claims_and_is_read_in_pages,
         );
     };
     (@each $kind:ident, $make:expr, $($promise:ident,)*) => {
@@ -485,4 +488,58 @@ pub async fn any_text_comes_back_as_it_was(journal: Subject) {
     let read = later(&journal, &run).await;
     assert_eq!(read[..lines.len()], lines);
     assert_eq!(read[lines.len()], line(&"x".repeat(1 << 20)));
+}
+
+/// See [`Journal::sealed`].
+pub async fn each_event_is_chained_to_the_one_before(journal: Subject) {
+    let (one, claim, first) = begun(&journal).await;
+    let (two, claim_of_two, _) = begun(&journal).await;
+    for (claim, message) in [(&claim, "größe \0"), (&claim_of_two, "x"), (&claim, "")] {
+        journal.queue(claim, vec![line("between")]);
+        journal.append(claim, vec![started(1), line(message)]).await.expect("append");
+    }
+
+    let sealed = journal.sealed(&one, 0, usize::MAX).await.expect("read");
+
+    let bodies: Vec<Event> = sealed
+        .iter()
+        .map(|record| serde_json::from_slice(&record.body).expect("an event"))
+        .collect();
+    assert_eq!(bodies[0], first);
+    assert_eq!(bodies[1..], later(&journal, &one).await);
+    let head = sealed.last().and_then(|last| last.hash).expect("a hash");
+    let examined = examine(one.as_str(), 0, sealed.clone());
+    let expected = Examined { records: 7, sound: 7, unchained: 0, head, breach: None };
+    assert_eq!(examined, expected);
+    let of_two = journal.sealed(&two, 0, usize::MAX).await.expect("read");
+    assert!(examine(one.as_str(), 0, of_two).breach.is_some(), "the chain is the run's own");
+    let mut changed = sealed;
+    changed[3].body.push(b' ');
+    assert_eq!(examine(one.as_str(), 0, changed).sound, 3);
+}
+
+/// See [`Journal::sealed`].
+pub async fn the_chain_goes_on_over_claims_and_is_read_in_pages(journal: Subject) {
+    let (run, claim, _) = begun(&journal).await;
+    journal.append(&claim, vec![started(1)]).await.expect("append");
+    journal.append(&claim, Vec::new()).await.expect("append nothing");
+    journal.release(&claim).await.expect("release");
+    let claim = take(&journal, &run, 2).await;
+    journal.append(&claim, vec![line("x"), started(2)]).await.expect("append");
+
+    let mut pages = Vec::new();
+    for from in [0, 2, 3] {
+        pages
+            .extend(journal.sealed(&run, from, if from == 0 { 2 } else { 1 }).await.expect("read"));
+    }
+
+    let positions: Vec<u64> = pages.iter().map(|record| record.position).collect();
+    assert_eq!(positions, [0, 1, 2, 3]);
+    let examined = examine(run.as_str(), 0, pages.clone());
+    assert_eq!((examined.sound, examined.breach), (4, None));
+    assert_ne!(examined.head, Hash::ORIGIN);
+    let at: Vec<i64> = all(&journal, &run).await.iter().map(|recorded| recorded.at).collect();
+    assert_eq!(pages.iter().map(|record| record.at).collect::<Vec<_>>(), at);
+    let (nobody, _) = start("w");
+    assert_eq!(journal.sealed(&nobody, 0, 10).await.expect("read"), []);
 }

@@ -192,12 +192,29 @@ pub enum EffectOutcome {
         code: String,
         /// For people; redacted.
         message: String,
+        /// Of a call outside of what was granted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        denial: Option<Denial>,
     },
     /// It left the host, and nothing proves whether it took effect.
     InDoubt {
         /// For people; redacted.
         message: String,
     },
+}
+
+/// What would have allowed a call that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// Who did not allow it: `manifest`, `accepted`, `workflow`, `policy`, `policy-for-all`,
+    /// `connection`, `restriction`.
+    pub by: String,
+    /// The plugin's name for the connection.
+    pub slot: String,
+    /// `type/name`.
+    pub connection: String,
+    /// The rule, in the form of a manifest. Holds what the step asked for, without credentials.
+    pub rule: Value,
 }
 
 /// How grave a line is.

@@ -4,6 +4,8 @@
 //! ready, what the screen shows) is computed from it, so this room holds facts and no
 //! opinions: it never decides, retries or forgets.
 
+pub mod audit;
+pub mod chain;
 pub mod conformance;
 pub mod event;
 mod memory;
@@ -13,7 +15,9 @@ mod run_id;
 mod sqlite;
 
 use async_trait::async_trait;
-pub use event::{Disposition, Effect, EffectOutcome, Event, Failure, Level, Recorded, RunStatus};
+pub use event::{
+    Denial, Disposition, Effect, EffectOutcome, Event, Failure, Level, Recorded, RunStatus,
+};
 pub use memory::MemoryJournal;
 pub use recorder::StepRecorder;
 pub use run_id::{RunId, RunIdError};
@@ -43,6 +47,8 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     ///
+    /// [`JournalError::Missing`] if the run is known to have lost its newest events: going on
+    /// would do again what was done.
     /// [`JournalError::Unknown`]; [`JournalError::Held`] while another owner holds it, unless
     /// `gone` says that this owner does not live any more.
     async fn claim(
@@ -87,6 +93,19 @@ pub trait Journal: Send + Sync {
         from: u64,
         most: usize,
     ) -> Result<Vec<Recorded>, JournalError>;
+
+    /// Up to `most` events of `run` from position `from` on as they are kept, each with its hash
+    /// ([`chain::seal`]); what is damaged comes as it is. None for a run that nobody knows.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Storage`].
+    async fn sealed(
+        &self,
+        run: &RunId,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<chain::Sealed>, JournalError>;
 
     /// Up to `most` runs, newest first, that began before the run `before`.
     ///
@@ -224,6 +243,24 @@ pub enum JournalError {
         run: RunId,
         /// Which event.
         position: u64,
+    },
+    /// A text that several runs begin with was given where one is wanted.
+    #[error("several runs begin with `{prefix}`; write more of the name")]
+    Ambiguous {
+        /// The text.
+        prefix: RunId,
+    },
+    /// The newest run of an empty journal was asked for.
+    #[error("there are no runs yet in the journal at {path}")]
+    NoRuns {
+        /// Where.
+        path: String,
+    },
+    /// There is no file.
+    #[error("there is no journal at {path}; is the `store` of the settings right?")]
+    Absent {
+        /// Where.
+        path: String,
     },
     /// The journal has a later form than this version knows.
     #[error(

@@ -3,6 +3,7 @@
 //! It keeps the same promises as the one on disk, except that nothing survives. Nothing waits
 //! here, so what is queued is written at once.
 
+use crate::chain::{Hash, Sealed, seal};
 use crate::{
     Claim, Event, Journal, JournalError, Owner, Recorded, Request, RunId, RunStatus, RunSummary,
 };
@@ -161,6 +162,28 @@ impl Journal for MemoryJournal {
         Ok(events[from..].iter().take(most).cloned().collect())
     }
 
+    async fn sealed(
+        &self,
+        run: &RunId,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<Sealed>, JournalError> {
+        let kept = self.kept();
+        let events = kept.runs.get(run).map_or(&[][..], |run| &run.events);
+        let (mut previous, mut page) = (Hash::ORIGIN, Vec::new());
+        for recorded in events {
+            if page.len() == most {
+                break;
+            }
+            let sealed = sealed(run, previous, recorded)?;
+            previous = sealed.hash.unwrap_or(previous);
+            if recorded.position >= from {
+                page.push(sealed);
+            }
+        }
+        Ok(page)
+    }
+
     async fn runs(
         &self,
         before: Option<&RunId>,
@@ -192,6 +215,19 @@ impl Journal for MemoryJournal {
         let numbered = (1..).zip(all.iter().cloned());
         Ok(numbered.filter(|(number, _)| *number > after).collect())
     }
+}
+
+/// Nothing that is kept here can be touched from outside, so the chain is made when someone asks
+/// for it and costs a run in memory nothing.
+fn sealed(run: &RunId, previous: Hash, recorded: &Recorded) -> Result<Sealed, JournalError> {
+    let Recorded { position, at, event } = recorded;
+    let body = serde_json::to_vec(event).map_err(|cause| JournalError::Storage {
+        action: "read an event of",
+        path: "memory".to_owned(),
+        source: cause.into(),
+    })?;
+    let hash = Some(seal(run.as_str(), previous, *position, *at, &body));
+    Ok(Sealed { position: *position, at: *at, body, hash })
 }
 
 /// Milliseconds since 1970, UTC.

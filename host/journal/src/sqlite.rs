@@ -6,17 +6,21 @@
 //! answers between them and the async world.
 
 mod job;
+mod marks;
 mod read;
 mod schema;
+pub(crate) mod verify;
 mod writer;
 
+use crate::chain::Sealed;
 use crate::{Claim, Event, Journal, JournalError, Owner, Recorded, Request, RunId, RunSummary};
 use async_trait::async_trait;
 use job::{Entry, Job, Work};
+use marks::{Marks, MarksReader, Slot};
 use read::Readers;
 use std::error::Error;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use writer::Writer;
@@ -27,6 +31,7 @@ use writer::Writer;
 /// the same time share one commit, over all runs. Dropping it waits for the last commit.
 pub struct SqliteJournal {
     path: Arc<str>,
+    file: PathBuf,
     // Before the readers, so that it is dropped first: the last connection to close tidies
     // the file up, and only the writer's may.
     writer: Writer,
@@ -46,10 +51,11 @@ impl SqliteJournal {
         // An absolute path, because SQLite gives `:memory:` and an empty name a meaning.
         let absolute = std::path::absolute(path).map_err(|cause| storage("open", &shown, cause))?;
         let connection = schema::open(&absolute, &shown)?;
-        let writer = Writer::start(connection, Arc::clone(&shown))
+        let marks = Marks::beside(&absolute);
+        let writer = Writer::start(connection, marks, Arc::clone(&shown))
             .map_err(|cause| storage("start the writer of", &shown, cause))?;
-        let readers = Arc::new(Readers::new(absolute, Arc::clone(&shown)));
-        Ok(Self { path: shown, writer, readers })
+        let readers = Arc::new(Readers::new(absolute.clone(), Arc::clone(&shown)));
+        Ok(Self { path: shown, file: absolute, writer, readers })
     }
 
     /// Hands `work` to the writer and waits until it is committed.
@@ -71,6 +77,31 @@ impl SqliteJournal {
         let readers = Arc::clone(&self.readers);
         let answer = tokio::task::spawn_blocking(move || readers.ask(question)).await;
         answer.unwrap_or_else(|cause| Err(storage("read", &self.path, cause)))
+    }
+
+    async fn holder(&self, run: &RunId) -> Result<read::Holder, JournalError> {
+        let asked = run.clone();
+        let holder = self.read(move |connection| read::holder(connection, &asked)).await?;
+        holder.ok_or_else(|| JournalError::Unknown { run: run.clone() })
+    }
+
+    /// Whoever goes on with a run that has lost its newest events would do again what it did.
+    async fn refuse_if_cut_off(
+        &self,
+        run: &RunId,
+        holder: &read::Holder,
+    ) -> Result<(), JournalError> {
+        let Ok(Some(marks)) = MarksReader::beside(&self.file) else { return Ok(()) };
+        let Slot::Taken(mark) = marks.slot(holder.id) else { return Ok(()) };
+        if mark.run != run.as_str() || mark.position < holder.events {
+            return Ok(());
+        }
+        // Another process may have written since the first look.
+        let position = self.holder(run).await?.events;
+        if mark.position < position {
+            return Ok(());
+        }
+        Err(JournalError::Missing { run: run.clone(), position })
     }
 
     fn entries(&self, events: &[Event]) -> Result<Vec<Entry>, JournalError> {
@@ -106,12 +137,11 @@ impl Journal for SqliteJournal {
     ) -> Result<Claim, JournalError> {
         let new_owner = self.json(owner)?;
         loop {
-            let asked = run.clone();
-            let holder = self.read(move |connection| read::holder(connection, &asked)).await?;
-            let holder = holder.ok_or_else(|| JournalError::Unknown { run: run.clone() })?;
-            if let Some(by) = holder.owner.filter(|by| by != owner && !gone(by)) {
+            let mut holder = self.holder(run).await?;
+            if let Some(by) = holder.owner.take().filter(|by| by != owner && !gone(by)) {
                 return Err(JournalError::Held { run: run.clone(), by });
             }
+            self.refuse_if_cut_off(run, &holder).await?;
             let seen = holder.epoch;
             let work = Work::Claim { run: run.clone(), owner: new_owner.clone(), seen };
             match self.write(work).await? {
@@ -147,6 +177,16 @@ impl Journal for SqliteJournal {
     ) -> Result<Vec<Recorded>, JournalError> {
         let run = run.clone();
         self.read(move |connection| read::events(connection, &run, from, most)).await
+    }
+
+    async fn sealed(
+        &self,
+        run: &RunId,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<Sealed>, JournalError> {
+        let run = run.clone();
+        self.read(move |connection| read::sealed(connection, &run, from, most)).await
     }
 
     async fn runs(

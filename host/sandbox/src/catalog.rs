@@ -25,6 +25,9 @@ const RELAY_IMAGES: &[(&str, &str)] = &[
     ("relaysh/slack-step-message-send", "slack-message"),
 ];
 
+/// The signer of the plugins inside the program: whoever trusts it trusts them.
+pub const BUILT_IN_SIGNER: &str = "bowline";
+
 /// A plugin inside the program.
 #[derive(Clone, Copy, Debug)]
 pub struct Embedded {
@@ -159,6 +162,18 @@ impl Entry {
         examine_file(path)
     }
 
+    /// Which plugin it is exactly; None for a file that was refused.
+    #[must_use]
+    pub fn pin(&self) -> Option<PluginPin> {
+        let artifact = self.artifact.as_ref().ok()?;
+        Some(PluginPin {
+            name: artifact.manifest.name.clone(),
+            version: artifact.manifest.version.clone(),
+            digest: artifact.digest.clone(),
+            signer: (self.origin == Origin::BuiltIn).then(|| BUILT_IN_SIGNER.to_owned()),
+        })
+    }
+
     /// The component's bytes.
     ///
     /// # Errors
@@ -189,18 +204,15 @@ fn plugin_name(image: &str) -> &str {
 }
 
 fn resolution(entry: &Entry) -> Resolution {
-    match &entry.artifact {
-        Ok(artifact) => Resolution::Found(Box::new(Signature {
-            pin: PluginPin {
-                name: artifact.manifest.name.clone(),
-                version: artifact.manifest.version.clone(),
-                digest: artifact.digest.clone(),
-            },
-            manifest: artifact.manifest.clone(),
-        })),
-        Err(error) => {
+    match (&entry.artifact, entry.pin()) {
+        (Ok(artifact), Some(pin)) => {
+            let manifest = artifact.manifest.clone();
+            Resolution::Found(Box::new(Signature { pin, manifest }))
+        }
+        (Err(error), _) => {
             Resolution::Refused { code: error.code.to_owned(), message: error.message.clone() }
         }
+        (Ok(_), None) => Resolution::Missing { known: Vec::new() },
     }
 }
 

@@ -2,14 +2,14 @@
 
 use crate::StepState;
 use async_trait::async_trait;
-use effects::{Needles, Scope};
+use effects::{Effective, Needles};
 use journal::Failure;
 use serde::Deserialize;
 use serde_json::Value;
 use std::any::Any;
 use std::sync::Arc;
 use wasmtime::component::Linker;
-use workflow::ConnectionNeed;
+use workflow::{ConnectionNeed, PluginPin, StepLimits};
 
 /// A connection as a workflow names it: `!Connection {type, name}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -22,12 +22,25 @@ pub struct Reference {
     pub name: String,
 }
 
+/// Who asks for a connection, and under which name.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// The plugin.
+    pub plugin: &'a PluginPin,
+    /// Its name for the connection.
+    pub slot: &'a str,
+    /// What the workflow grants of what the manifest asks for; None: all of it.
+    pub grants: Option<&'a [Value]>,
+}
+
 /// A connection that is ready for use by one attempt.
 pub struct Opened {
     /// What does the sending.
     pub service: Arc<dyn Any + Send + Sync>,
-    /// What the manifest asked for, bound to this step's inputs.
-    pub scope: Scope,
+    /// What the step may do with it.
+    pub scope: Effective,
+    /// Calls of it in one attempt, if the operator bounds them.
+    pub calls_max: Option<u32>,
     /// Its credentials in all the forms in which they must not get out.
     pub needles: Arc<Needles>,
 }
@@ -46,19 +59,25 @@ pub trait Connector: Send + Sync {
     /// `bowline:connect/http`. None for a type that nobody knows.
     fn interface(&self, kind: &str) -> Option<&'static str>;
 
-    /// Makes a connection ready: reads its credentials, checks that it is what `need` says.
-    /// Sends nothing.
+    /// Makes a connection ready: decides what may be done with it, reads its credentials, checks
+    /// that it is what `need` says. Sends nothing.
     ///
     /// # Errors
     ///
-    /// The step's failure: no such connection, a credential that can't be read, a scope that
-    /// does not fit the inputs.
+    /// The step's failure: the plugin may not use it, no such connection, a credential that can't
+    /// be read, a scope that does not fit the inputs.
     async fn open(
         &self,
         reference: &Reference,
         need: &ConnectionNeed,
         inputs: &Value,
+        asking: &Asking<'_>,
     ) -> Result<Opened, Failure>;
+
+    /// What the operator sets for the attempts of one plugin, instead of what holds for all.
+    fn limits(&self, _plugin: &PluginPin) -> StepLimits {
+        StepLimits::default()
+    }
 }
 
 impl Reference {

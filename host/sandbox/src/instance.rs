@@ -7,15 +7,15 @@ use crate::imports::runtime::Context;
 use crate::plugin::{Plugin, Workshop};
 use crate::state::{Facts, StepState};
 use crate::{
-    Catalog, Connector, Entry, Grants, Limits, NoFiles, Reference, Slot, WorkflowFiles, bindings,
-    documents, imports, outcome,
+    Asking, Catalog, Connector, Entry, Grants, Limits, NoFiles, Opened, Reference, Slot,
+    WorkflowFiles, bindings, documents, imports, outcome,
 };
 use async_trait::async_trait;
 use effects::{Attempt, AttemptOptions, Grant, Layer, Redactor};
 use journal::{Disposition, Failure, StepRecorder};
 use scheduler::{StepInvocation, StepOutcome, StepRunner};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -105,6 +105,17 @@ impl Sandbox {
         self.make(entry).map(|_plugin| ())
     }
 
+    /// The connections that a plugin asks for and can't use, since it does not import what they
+    /// are used through. They are never opened; whoever looks at it should be told.
+    #[must_use]
+    pub fn asks_too_much(&self, entry: &Entry) -> BTreeSet<String> {
+        entry
+            .artifact
+            .as_ref()
+            .map(|artifact| self.workshop().unusable(artifact))
+            .unwrap_or_default()
+    }
+
     fn prepare_one(&self, catalog: &Catalog, digest: &str) -> Result<(), ArtifactError> {
         let entry = catalog.pinned(digest).ok_or_else(|| {
             let message = format!("no plugin with the digest {digest} is there any more");
@@ -118,21 +129,25 @@ impl Sandbox {
 
     fn make(&self, entry: &Entry) -> Result<Plugin, ArtifactError> {
         let artifact = entry.artifact.as_ref().map_err(Clone::clone)?;
-        let workshop = Workshop {
+        self.workshop().make(artifact, || entry.bytes())
+    }
+
+    fn workshop(&self) -> Workshop<'_> {
+        Workshop {
             engine: &self.clockwork.engine,
             linker: &self.linker,
             cache: &self.cache,
             connector: &*self.connector,
-        };
-        workshop.make(artifact, || entry.bytes())
+        }
     }
 
     fn plugin(&self, digest: &str) -> Option<Arc<Plugin>> {
         self.plugins.read().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
 
-    /// The limits for one plugin: what it asks for, up to what the host allows.
-    fn limits_for(&self, plugin: &Plugin) -> Limits {
+    /// The limits for one step: what its plugin asks for, up to what the host allows; what the
+    /// operator sets for the plugin; and never more than the step itself says.
+    fn limits_for(&self, plugin: &Plugin, invocation: &StepInvocation) -> Limits {
         let wanted = &plugin.manifest.limits;
         let mut limits = self.limits;
         if let Some(seconds) = wanted.attempt_seconds {
@@ -142,7 +157,8 @@ impl Sandbox {
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
             limits.memory_bytes_max = bytes.min(MEMORY_BYTES_MAX);
         }
-        limits
+        let limits = limits.set(&self.connector.limits(&invocation.plugin));
+        limits.least(&limits.set(&invocation.extras.limits))
     }
 
     async fn attempt(
@@ -155,9 +171,11 @@ impl Sandbox {
             let message = format!("the plugin {} was not made ready", invocation.plugin.name);
             Failure::permanent("host.plugin", message)
         })?;
-        let limits = self.limits_for(&plugin);
-        let inputs = prepare_inputs(&plugin, invocation.inputs, &*self.files)?;
-        let opened = self.open_connections(&plugin, &inputs, &invocation.connections).await?;
+        let limits = self.limits_for(&plugin, &invocation);
+        let mut invocation = invocation;
+        let inputs = std::mem::take(&mut invocation.inputs);
+        let inputs = prepare_inputs(&plugin, inputs, &*self.files)?;
+        let opened = self.open_connections(&plugin, &inputs, &invocation).await?;
         let needles = opened.values().map(|(_, opened)| Arc::clone(&opened.needles)).collect();
         let attempt = Arc::new(Attempt::new(AttemptOptions {
             stop: stop.child_token(),
@@ -167,8 +185,9 @@ impl Sandbox {
             recorder,
         }));
         let slots = opened.into_iter().map(|(name, (id, opened))| {
-            let grant = Grant::new(Arc::clone(&attempt), &id, opened.scope);
-            (name, Slot { grant, service: opened.service })
+            let Opened { scope, calls_max, service, .. } = opened;
+            let grant = Grant::new(Arc::clone(&attempt), &name, &id, scope, calls_max);
+            (name, Slot { grant, service })
         });
         let grants = Grants::new(slots.collect());
         let facts = Facts {
@@ -188,29 +207,36 @@ impl Sandbox {
     }
 
     /// Reads the connections out of the inputs, at the places that the manifest names. Only those
-    /// in `written` count: the workflow's author wrote them, while a value of a parameter or an
+    /// that the invocation lists count: the workflow's author wrote them, while a value of a parameter or an
     /// output that merely looks like one came from somebody else.
     async fn open_connections(
         &self,
         plugin: &Plugin,
         inputs: &Value,
-        written: &BTreeSet<(String, String)>,
-    ) -> Result<BTreeMap<String, (String, crate::Opened)>, Failure> {
+        invocation: &StepInvocation,
+    ) -> Result<BTreeMap<String, (String, Opened)>, Failure> {
         let mut opened = BTreeMap::new();
-        for (slot, need) in &plugin.manifest.connections {
+        let needs = plugin.manifest.connections.iter();
+        for (slot, need) in needs.filter(|(slot, _)| !plugin.unusable.contains(*slot)) {
             let found = need
                 .from
                 .iter()
                 .find_map(|pointer| inputs.pointer(pointer).and_then(Reference::from_input));
             match found {
                 Some(Reference { kind, name })
-                    if Layer::Written.on() && !written.contains(&(kind.clone(), name.clone())) =>
+                    if Layer::Written.on()
+                        && !invocation.connections.contains(&(kind.clone(), name.clone())) =>
                 {
                     return Err(forged_connection(slot));
                 }
                 Some(reference) => {
                     let id = reference.id();
-                    let ready = self.connector.open(&reference, need, inputs).await?;
+                    let asking = Asking {
+                        plugin: &invocation.plugin,
+                        slot,
+                        grants: invocation.extras.grants.get(slot).map(Vec::as_slice),
+                    };
+                    let ready = self.connector.open(&reference, need, inputs, &asking).await?;
                     opened.insert(slot.clone(), (id, ready));
                 }
                 None if need.optional => {}

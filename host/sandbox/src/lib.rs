@@ -22,9 +22,9 @@ mod schema;
 mod state;
 
 pub use artifact::{Artifact, ArtifactError};
-pub use catalog::{Catalog, Embedded, Entry, Origin};
+pub use catalog::{BUILT_IN_SIGNER, Catalog, Embedded, Entry, Origin};
 pub use compiled::CodeCache;
-pub use connector::{Connector, Opened, Reference};
+pub use connector::{Asking, Connector, Opened, Reference};
 pub use documents::{NoFiles, WorkflowFiles, WorkflowFolder};
 pub use grants::{Grants, Slot};
 pub use imports::runtime::Context;

@@ -3,6 +3,7 @@
 use effects::Layer;
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
+use workflow::StepLimits;
 
 /// The limits of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,46 @@ impl Default for Limits {
             grace: Duration::from_secs(5),
             budget: effects::BudgetLimits::default(),
         }
+    }
+}
+
+impl Limits {
+    /// These, with what somebody set instead.
+    #[must_use]
+    pub fn set(mut self, set: &StepLimits) -> Self {
+        let bytes = |kib: u64| kib.saturating_mul(1 << 10);
+        if let Some(seconds) = set.attempt_seconds {
+            self.attempt_time_max = Duration::from_secs(seconds);
+        }
+        if let Some(seconds) = set.cpu_seconds {
+            self.cpu_time_max = Duration::from_secs(seconds);
+        }
+        if let Some(mib) = set.memory_mib {
+            self.memory_bytes_max =
+                usize::try_from(mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
+        }
+        let budget = &mut self.budget;
+        budget.calls_max = set.calls.unwrap_or(budget.calls_max);
+        budget.calls_in_flight_max = set.calls_in_flight.unwrap_or(budget.calls_in_flight_max);
+        budget.request_bytes_max = set.request_kib.map_or(budget.request_bytes_max, bytes);
+        budget.response_bytes_max = set.response_kib.map_or(budget.response_bytes_max, bytes);
+        budget.responses_bytes_max = set.responses_kib.map_or(budget.responses_bytes_max, bytes);
+        self
+    }
+
+    /// Of what can be set, the smaller of each.
+    #[must_use]
+    pub fn least(mut self, other: &Self) -> Self {
+        self.attempt_time_max = self.attempt_time_max.min(other.attempt_time_max);
+        self.cpu_time_max = self.cpu_time_max.min(other.cpu_time_max);
+        self.memory_bytes_max = self.memory_bytes_max.min(other.memory_bytes_max);
+        let (own, budget) = (&mut self.budget, &other.budget);
+        own.calls_max = own.calls_max.min(budget.calls_max);
+        own.calls_in_flight_max = own.calls_in_flight_max.min(budget.calls_in_flight_max);
+        own.request_bytes_max = own.request_bytes_max.min(budget.request_bytes_max);
+        own.response_bytes_max = own.response_bytes_max.min(budget.response_bytes_max);
+        own.responses_bytes_max = own.responses_bytes_max.min(budget.responses_bytes_max);
+        self
     }
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn trapped(
     let (code, message) = cause(state, limits, error);
     let mut failure = Failure::permanent(code, message);
     let mut details = Map::new();
-    if is_forgery(&last(&format!("{error:#}"))) {
+    if is_forgery(&innermost(error)) {
         details.insert("violation".to_owned(), "handle-forgery".into());
     }
     if !printed.trim().is_empty() {
@@ -132,13 +132,13 @@ fn cause(state: &StepState, limits: &Limits, error: &wasmtime::Error) -> (&'stat
         return struck;
     }
     let text = format!("{error:#}");
-    if let Some(struck) = limit_in_words(limits, &text) {
+    if let Some(struck) = limit_in_words(limits, &text, &innermost(error)) {
         return struck;
     }
     if let Some(struck) = limit_refused(state, limits) {
         return struck;
     }
-    let what = trap.map_or_else(|| last(&text), ToString::to_string);
+    let what = trap.map_or_else(|| innermost(error), ToString::to_string);
     ("guest.trap", format!("the step crashed: {}", escape_controls(cut(&what, 512))))
 }
 
@@ -169,7 +169,7 @@ fn limit_of_trap(
 }
 
 /// Limits of which only the runtime's message tells.
-fn limit_in_words(limits: &Limits, text: &str) -> Option<(&'static str, String)> {
+fn limit_in_words(limits: &Limits, text: &str, cause: &str) -> Option<(&'static str, String)> {
     if text.contains("fuel allocated for hostcalls") {
         let max = limits.hostcall_bytes_max;
         let message = format!(
@@ -188,10 +188,7 @@ fn limit_in_words(limits: &Limits, text: &str) -> Option<(&'static str, String)>
     if text.contains("resource limit exceeded") {
         let message = format!(
             "the step was stopped: {}; allowed are {} instances, {} memories and {} tables",
-            last(text),
-            limits.instances_max,
-            limits.memories_max,
-            limits.tables_max
+            cause, limits.instances_max, limits.memories_max, limits.tables_max
         );
         return Some(("limit.resources", message));
     }
@@ -218,8 +215,8 @@ fn limit_refused(state: &StepState, limits: &Limits) -> Option<(&'static str, St
 }
 
 /// The innermost cause: the outer ones are a backtrace of addresses.
-fn last(chain: &str) -> String {
-    chain.rsplit(": ").next().unwrap_or(chain).trim().to_owned()
+fn innermost(error: &wasmtime::Error) -> String {
+    error.root_cause().to_string()
 }
 
 /// 1 to 64 characters: words of `a-z`, `0-9` and `-`, joined by dots.

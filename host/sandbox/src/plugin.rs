@@ -6,6 +6,7 @@ use crate::compiled::CodeCache;
 use crate::schema::Schema;
 use crate::state::StepState;
 use crate::{Connector, imports};
+use effects::Layer;
 use std::collections::BTreeSet;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -14,6 +15,8 @@ use workflow::Manifest;
 /// A plugin, ready to run.
 pub(crate) struct Plugin {
     pub(crate) manifest: Manifest,
+    /// Slots that it asks for and could not use: they are never opened.
+    pub(crate) unusable: BTreeSet<String>,
     pub(crate) pre: StepBasePre<StepState>,
     pub(crate) inputs: Schema,
     pub(crate) outputs: Schema,
@@ -54,7 +57,22 @@ impl Workshop<'_> {
             .instantiate_pre(&component)
             .and_then(StepBasePre::new)
             .map_err(|error| does_not_link(&error))?;
-        Ok(Plugin { manifest, pre, inputs, outputs })
+        let unusable = self.unusable(artifact);
+        Ok(Plugin { manifest, unusable, pre, inputs, outputs })
+    }
+
+    /// The connections that a plugin asks for and can't use, since it does not import the
+    /// interface that they are used through.
+    pub(crate) fn unusable(&self, artifact: &Artifact) -> BTreeSet<String> {
+        let imported = |interface: &str| {
+            artifact.imports.iter().any(|import| import.split('@').next() == Some(interface))
+        };
+        let needs = artifact.manifest.connections.iter();
+        let idle = needs.filter(|(_, need)| {
+            let interface = self.connector.interface(&need.kind);
+            Layer::Imports.on() && !interface.is_some_and(imported)
+        });
+        idle.map(|(slot, _)| slot.clone()).collect()
     }
 
     fn compile(&self, artifact: &Artifact, bytes: &[u8]) -> Result<Component, ArtifactError> {
@@ -73,6 +91,9 @@ impl Workshop<'_> {
     /// Whether this host offers everything that the component imports, and the manifest
     /// declares the connections that it can use. Read from the import list alone.
     fn check_imports(&self, artifact: &Artifact) -> Result<(), ArtifactError> {
+        if !Layer::Imports.on() {
+            return Ok(());
+        }
         let needs = &artifact.manifest.connections;
         for (slot, need) in needs {
             if self.connector.interface(&need.kind).is_none() {
@@ -131,6 +152,16 @@ fn does_not_link(error: &wasmtime::Error) -> ArtifactError {
             format!(
                 "it does not export `bowline:plugin/step@1`, so there is nothing to run ({text})"
             ),
+        );
+    }
+    // wasmtime's words for a version that the host does not have, and for one whose newer
+    // functions it does not have.
+    let too_old = ["matching implementation was not found", "function implementation is missing"];
+    let other = text.contains("type mismatch");
+    if !other && too_old.iter().any(|words| text.contains(words)) {
+        return ArtifactError::new(
+            "plugin.host-too-old",
+            format!("it needs more than this host offers; update the host ({text})"),
         );
     }
     ArtifactError::new(

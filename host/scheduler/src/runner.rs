@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use journal::{Failure, RunId, StepRecorder};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use workflow::{PluginPin, StepName};
+use workflow::{PluginPin, StepExtras, StepName};
 
 /// Does the work of steps, many at a time.
 #[async_trait]
@@ -42,6 +43,8 @@ pub struct StepInvocation {
     /// granted: an object in `inputs` that names another one looks like a connection, but came
     /// out of a parameter or an output.
     pub connections: BTreeSet<(String, String)>,
+    /// What the workflow grants of what the plugin asks for.
+    pub extras: Arc<StepExtras>,
 }
 
 /// The step's outputs by name, or why there are none.

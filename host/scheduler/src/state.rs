@@ -7,7 +7,8 @@ use crate::StepInvocation;
 use crate::judge::{Facts, Judge, Verdict};
 use journal::{Event, Failure, Recorded, RunId, RunStatus};
 use std::collections::HashMap;
-use workflow::{Plan, PlannedStep, PluginPin, StepKind, StepName};
+use std::sync::Arc;
+use workflow::{Plan, PlannedStep, PluginPin, StepExtras, StepKind, StepName};
 
 /// A run, as far as its events tell.
 pub struct RunState {
@@ -81,6 +82,7 @@ struct Step {
     name: StepName,
     kind: StepKind,
     plugin: Option<PluginPin>,
+    extras: Arc<StepExtras>,
     after: Vec<usize>,
     judge: Judge,
     standing: Standing,
@@ -347,6 +349,7 @@ impl RunState {
             plugin,
             inputs,
             connections: step.judge.connections().clone(),
+            extras: Arc::clone(&step.extras),
         })
     }
 
@@ -380,6 +383,7 @@ impl Step {
             name: planned.name.clone(),
             kind: planned.kind,
             plugin: planned.plugin.clone(),
+            extras: Arc::new(planned.extras.clone()),
             after: after.collect::<Result<_, _>>()?,
             judge: Judge::new(planned),
             standing: Standing::Pending,

@@ -33,10 +33,12 @@ fn planned(step: &str, after: &[&str]) -> PlannedStep {
             name: step.to_owned(),
             version: "1.0.0".to_owned(),
             digest: format!("sha256:{}", "0".repeat(64)),
+            signer: None,
         }),
         after: after.iter().map(|step| name(step)).collect(),
         when: Vec::new(),
         spec: json!({}),
+        extras: workflow::StepExtras::default(),
     }
 }
 

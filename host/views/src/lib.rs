@@ -5,17 +5,20 @@
 //! while the run goes on, after it, and from a copy of the journal of last week.
 //! Texts that come from outside pass through [`escape`] before they are shown.
 
+pub mod audit;
 pub mod escape;
 pub mod graph;
 pub mod json;
 pub mod logs;
 mod look;
+pub mod remedy;
 pub mod rules;
 mod run;
 pub mod runs;
 pub mod show;
 pub mod text;
 pub mod tree;
+pub mod verdict;
 mod words;
 
 pub use look::Look;

@@ -64,6 +64,19 @@ pub(crate) fn duration(millis: i64) -> String {
     }
 }
 
+/// A number of bytes as `312 B`, `1.2 KiB` or `3.4 MiB`.
+pub(crate) fn bytes(count: u64) -> String {
+    let tenths = |unit: u64| {
+        let tenths = u128::from(count) * 10 / u128::from(unit);
+        format!("{}.{}", tenths / 10, tenths % 10)
+    };
+    match count {
+        0..0x400 => format!("{count} B"),
+        0x400..0x10_0000 => format!("{} KiB", tenths(0x400)),
+        _ => format!("{} MiB", tenths(0x10_0000)),
+    }
+}
+
 pub(crate) const PLAIN: Style = Style::new();
 pub(crate) const BOLD: Style = Style::new().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
@@ -162,6 +175,22 @@ mod tests {
         ];
         for (millis, expected) in cases {
             assert_eq!(duration(millis), expected, "{millis}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let cases = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_300, "1.2 KiB"),
+            (1_048_575, "1023.9 KiB"),
+            (3_565_158, "3.4 MiB"),
+            (u64::MAX, "17592186044415.9 MiB"),
+        ];
+        for (count, expected) in cases {
+            assert_eq!(bytes(count), expected, "{count}");
         }
     }
 

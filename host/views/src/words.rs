@@ -133,7 +133,7 @@ fn effect_outcome(view: &EffectView) -> String {
         None if view.is_in_doubt() => "no answer was recorded; it may have taken effect".to_owned(),
         None => "no answer was recorded".to_owned(),
         Some(EffectOutcome::Answered { status, .. }) => format!("answered {status}"),
-        Some(EffectOutcome::NotMade { code, message }) => {
+        Some(EffectOutcome::NotMade { code, message, .. }) => {
             format!("not made: {} ({})", escape::plain(message), escape::plain(code))
         }
         Some(EffectOutcome::InDoubt { message }) => {

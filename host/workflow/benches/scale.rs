@@ -111,7 +111,12 @@ fn signatures() -> Signatures {
     }))
     .expect("a manifest");
     let digest = format!("sha256:{}", "0".repeat(64));
-    let pin = PluginPin { name: "rollback".to_owned(), version: "1.0.0".to_owned(), digest };
+    let pin = PluginPin {
+        name: "rollback".to_owned(),
+        version: "1.0.0".to_owned(),
+        digest,
+        signer: None,
+    };
     let found = Resolution::Found(Box::new(Signature { pin, manifest }));
     BTreeMap::from([("rollback".to_owned(), found)])
 }

@@ -12,10 +12,11 @@ mod function;
 mod malformed;
 mod missing_plugin;
 mod out_of_place;
-mod plugin_connection;
+pub(crate) mod plugin_connection;
 mod plugin_input;
 mod script;
 mod self_dependency;
+mod step_grants;
 mod step_name;
 mod unbound_parameter;
 mod undeclared_parameter;
@@ -77,6 +78,7 @@ const RULES: &[Rule] = &[
     script::check,
     plugin_input::check,
     plugin_connection::check,
+    step_grants::check,
     unknown_output::check,
     unknown_connection::check,
 ];

@@ -8,6 +8,7 @@ mod read;
 
 use crate::StepKind;
 use crate::diagnostic::Diagnostic;
+use crate::extras::StepExtras;
 use crate::source::{SourceFile, Span, Spanned};
 use crate::yaml::{self, Node};
 use serde_json::Value;
@@ -60,6 +61,8 @@ pub struct Step {
     pub depends_on: Vec<Spanned<String>>,
     /// `when`, unless it is null.
     pub when: Option<Written>,
+    /// `x-bowline`.
+    pub extras: StepExtras,
     /// What a plugin is told. Approval steps have none of it.
     pub container: Container,
 }

@@ -7,6 +7,7 @@ pub mod check;
 pub mod diagnostic;
 pub mod document;
 pub mod documents;
+pub mod extras;
 mod graph;
 mod inputs;
 mod known;
@@ -25,8 +26,9 @@ pub mod yaml;
 pub use check::{CheckOptions, Checked, check, check_parsed};
 pub use diagnostic::{Code, Diagnostic, Fix, Label, Severity};
 pub use document::{Document, Parsed, images, parse};
+pub use extras::{StepExtras, StepLimits};
 pub use graph::Why;
-pub use plan::{ParameterError, Plan, PlannedStep, StepKind, plan};
+pub use plan::{KnownInputs, ParameterError, Plan, PlannedStep, StepKind, plan};
 pub use schema::{CUSTOM_TAGS, custom_tags, schema};
 pub use signature::{
     ConnectionNeed, LimitsWanted, Manifest, PluginPin, Resolution, Signature, Signatures,

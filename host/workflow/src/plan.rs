@@ -8,8 +8,10 @@ mod parameters;
 
 pub use parameters::ParameterError;
 
+use crate::check::plugin_connection::written_connection;
+use crate::known::{Known, before_a_run};
 use crate::workflow::{Workflow, WorkflowStep};
-use crate::{PluginPin, StepName};
+use crate::{PluginPin, StepExtras, StepName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -50,6 +52,43 @@ pub struct PlannedStep {
     pub when: Vec<Value>,
     /// The inputs: a mapping of expressions.
     pub spec: Value,
+    /// `x-bowline`.
+    #[serde(default, skip_serializing_if = "StepExtras::is_empty")]
+    pub extras: StepExtras,
+}
+
+/// The inputs of a step, as far as they are known before it runs.
+#[derive(Debug)]
+pub struct KnownInputs(Known);
+
+impl KnownInputs {
+    /// What is known; `null` where nothing is.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.0.value
+    }
+
+    /// Whether what stands at a JSON pointer is not known yet, or may still be filled in.
+    #[must_use]
+    pub fn is_open(&self, pointer: &str) -> bool {
+        self.0.is_hole(pointer) || self.0.value.pointer(pointer).is_none()
+    }
+}
+
+impl PlannedStep {
+    /// Its inputs, as far as these parameters make them known. None if they can't be evaluated at
+    /// all, which the step will tell when it runs.
+    #[must_use]
+    pub fn known_inputs(&self, parameters: &BTreeMap<String, Value>) -> Option<KnownInputs> {
+        Known::of(&self.spec, &before_a_run(parameters.clone())).map(KnownInputs)
+    }
+
+    /// Type and name of the connection that is written at a JSON pointer of the inputs; None where
+    /// it is computed, or where there is none.
+    #[must_use]
+    pub fn connection_at(&self, pointer: &str) -> Option<(String, String)> {
+        written_connection(&self.spec, pointer)
+    }
 }
 
 /// Who does a step.
@@ -85,8 +124,14 @@ pub fn plan(
         source: workflow.path().to_owned(),
         source_digest: source_digest.into(),
         parameters,
-        steps: workflow.steps().iter().map(planned).collect(),
+        steps: steps(workflow),
     })
+}
+
+/// The steps as a plan will hold them: they do not depend on parameters.
+#[must_use]
+pub fn steps(workflow: &Workflow) -> Vec<PlannedStep> {
+    workflow.steps().iter().map(planned).collect()
 }
 
 fn planned(step: &WorkflowStep) -> PlannedStep {
@@ -98,5 +143,6 @@ fn planned(step: &WorkflowStep) -> PlannedStep {
         after: step.after(),
         when: step.when.clone(),
         spec: Value::clone(&step.spec),
+        extras: step.extras.clone(),
     }
 }

@@ -139,11 +139,42 @@ fn step_properties() -> Value {
         "when": {"description": "Runs if this is true, or if all items of this list are."},
         "image": text("The plugin that does the step."),
         "spec": {"type": "object", "description": "The inputs of the plugin."},
+        "x-bowline": extras(),
         "env": {"type": "object", "description": "No effect here: plugins have no environment."},
         "input": {"type": "array", "items": {"type": "string"}, "deprecated": true},
         "inputFile": {"type": "string", "deprecated": true},
         "command": {"type": "string", "deprecated": true},
         "args": {"type": "array", "items": {"type": "string"}, "deprecated": true},
+    })
+}
+
+fn extras() -> Value {
+    let limit = |what: &str, max: u32| json!({"type": "integer", "minimum": 1, "maximum": max, "description": what});
+    json!({
+        "type": "object",
+        "description": "Narrows what the step may do; Relay ignores it.",
+        "additionalProperties": false,
+        "properties": {
+            "grants": {
+                "type": "object",
+                "description": "By connection: the rules that are granted of those asked for.",
+                "additionalProperties": {"type": "array", "items": {"type": "object"}},
+            },
+            "limits": {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "attemptSeconds": limit("Wall-clock time of one attempt.", 86_400),
+                    "cpuSeconds": limit("Time of computing.", 3_600),
+                    "memoryMib": limit("Memory.", 4_096),
+                    "calls": limit("Calls of connections.", 100_000),
+                    "callsInFlight": limit("Calls at the same time.", 64),
+                    "requestKib": limit("The body of one request.", 65_536),
+                    "responseKib": limit("The decoded body of one answer.", 8_192),
+                    "responsesKib": limit("All answers together.", 1_048_576),
+                },
+            },
+        },
     })
 }
 

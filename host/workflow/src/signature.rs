@@ -77,6 +77,9 @@ pub struct PluginPin {
     pub version: String,
     /// `sha256:` and 64 hexadecimal digits, over the whole component file.
     pub digest: String,
+    /// The operator's name for whoever signed it; `bowline` for those inside the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
 }
 
 /// A plugin that was found.

@@ -4,6 +4,7 @@
 
 use crate::check::Facts;
 use crate::document::{self, Step};
+use crate::extras::StepExtras;
 use crate::graph::{Edge, Why};
 use crate::reference::What;
 use crate::signature::{PluginPin, Signature};
@@ -56,6 +57,7 @@ pub struct WorkflowStep {
     pub(crate) when: Vec<Value>,
     pub(crate) conditional: bool,
     pub(crate) spec: Arc<Value>,
+    pub(crate) extras: StepExtras,
     pub(crate) span: Span,
 }
 
@@ -316,6 +318,7 @@ fn checked(
         image: step.container.image.as_ref().map(|image| image.value.clone()),
         signature,
         spec: spec.unwrap_or_else(|| Arc::new(Value::Object(Map::new()))),
+        extras: step.extras.clone(),
         span: step.span,
         name,
     }

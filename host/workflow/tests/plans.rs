@@ -137,7 +137,12 @@ fn parameters_that_a_plugin_would_refuse_are_told_before_the_run() {
         "outputs": {},
     });
     let signature = Signature {
-        pin: PluginPin { name: "scale".into(), version: "1.0.0".into(), digest: "sha256:0".into() },
+        pin: PluginPin {
+            name: "scale".into(),
+            version: "1.0.0".into(),
+            digest: "sha256:0".into(),
+            signer: None,
+        },
         manifest: serde_json::from_value(manifest).expect("a manifest"),
     };
     let signatures = Signatures::from([("scale".into(), Resolution::Found(Box::new(signature)))]);

@@ -15,8 +15,12 @@ fn signatures() -> Signatures {
         },
         "outputs": {},
     });
-    let pin =
-        PluginPin { name: "scale".into(), version: "1.0.0".into(), digest: "sha256:0".into() };
+    let pin = PluginPin {
+        name: "scale".into(),
+        version: "1.0.0".into(),
+        digest: "sha256:0".into(),
+        signer: None,
+    };
     let manifest = serde_json::from_value(manifest).expect("a manifest");
     let found = Resolution::Found(Box::new(Signature { pin, manifest }));
     Signatures::from([("oci://example.com/a/scale@1 ~".to_owned(), found)])

@@ -73,6 +73,7 @@ fn request(order: Order<'_>) -> http::Request {
     }
 }
 
+/// With `learn` the body is kept, backwards: a guest can turn round what no filter knows.
 fn send(held: &mut Held, order: Order<'_>) -> Value {
     let Some(client) = held.clients.get(order.text("handle")) else { return unknown_handle() };
     let mut last = Value::Null;
@@ -85,7 +86,15 @@ fn send(held: &mut Held, order: Order<'_>) -> Value {
                     held.responses.insert(name, response);
                     ok(json!({ "status": status }))
                 }
-                None => whole(&response, order),
+                None => {
+                    let answer = whole(&response, order);
+                    if let (Some(name), Some(body)) =
+                        (order.text_maybe("learn"), answer["ok"]["body"].as_str())
+                    {
+                        held.learnt.insert(name, body.chars().rev().collect());
+                    }
+                    answer
+                }
             },
         };
     }

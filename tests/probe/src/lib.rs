@@ -26,6 +26,8 @@ struct Held {
     clusters: BTreeMap<String, kubernetes::Cluster>,
     watchers: BTreeMap<String, kubernetes::Watcher>,
     memory: Vec<Vec<u8>>,
+    /// What was learnt, for use in later orders.
+    learnt: BTreeMap<String, String>,
 }
 
 impl Guest for Probe {
@@ -46,6 +48,7 @@ impl Guest for Probe {
                 }
                 continue;
             }
+            let order = held.fill_in(&order);
             match perform(&context, &mut held, &order)? {
                 Done::Answered(answer) => results.push(answer),
                 Done::Ended(text) => return Ok(text),
@@ -56,6 +59,35 @@ impl Guest for Probe {
             std::mem::forget(context);
         }
         Ok(json!({ "results": results }).to_string())
+    }
+}
+
+impl Held {
+    /// The order with `{{name}}` replaced by what was learnt under that name.
+    fn fill_in(&self, order: &Value) -> Value {
+        match order {
+            Value::String(text) => {
+                let filled = self.learnt.iter().fold(text.clone(), |text, (name, learnt)| {
+                    text.replace(&format!("{{{{{name}}}}}"), learnt)
+                });
+                Value::String(filled)
+            }
+            Value::Array(items) => items.iter().map(|item| self.fill_in(item)).collect(),
+            Value::Object(members) => Value::Object(
+                members
+                    .iter()
+                    .map(|(name, value)| (self.name(name), self.fill_in(value)))
+                    .collect(),
+            ),
+            other => other.clone(),
+        }
+    }
+
+    fn name(&self, name: &str) -> String {
+        match self.fill_in(&Value::from(name)) {
+            Value::String(name) => name,
+            _ => name.to_owned(),
+        }
     }
 }
 

@@ -64,6 +64,7 @@ pub(crate) fn perform(
             REMEMBERED.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
         )),
         "leak" => ok(true),
+        "echo" => ok(order.0.clone()),
         "return" => return Ok(Done::Ended(order.0.as_str().unwrap_or_default().to_owned())),
         "fail" => return Err(failure(order)),
         "exit" => std::process::exit(i32::try_from(order.0.as_i64().unwrap_or(0)).unwrap_or(1)),

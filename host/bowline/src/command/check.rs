@@ -2,14 +2,15 @@
 
 use crate::arguments::{CheckArguments, Deny};
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::lock::Lock;
+use crate::output::{Output, visible};
+use crate::permits;
 use crate::wiring;
-use connections::Settings;
-use std::collections::BTreeSet;
+use connections::{Connections, Refused, Settings};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use workflow::{
-    CheckOptions, Checked, Diagnostic, Severity, SourceFile, Workflow, check_parsed, connections,
-    images, parse,
+    CheckOptions, Checked, Diagnostic, Severity, SourceFile, Workflow, check_parsed, images, parse,
 };
 
 pub(crate) fn run(arguments: &CheckArguments, output: &Output) -> anyhow::Result<Exit> {
@@ -48,9 +49,48 @@ fn check_one(path: &Path, arguments: &CheckArguments, output: &Output) -> anyhow
         output.diagnostics(found, &source);
         output.note(&format!("{}: {}", path.display(), count(found)));
     }
+    let permitted = match (&checked.workflow, known) {
+        (Some(workflow), Some(settings)) => {
+            show_permits(workflow, path, settings, arguments, output)?
+        }
+        _ => true,
+    };
     let denied = arguments.deny == Some(Deny::Warnings)
         && found.iter().any(|diagnostic| diagnostic.severity == Severity::Warning);
-    Ok(checked.workflow.is_some() && !denied)
+    Ok(checked.workflow.is_some() && !denied && permitted)
+}
+
+/// Shows what each step may do with each connection. Whether none is refused; that somebody must
+/// still accept a plugin is no refusal.
+fn show_permits(
+    workflow: &Workflow,
+    path: &Path,
+    settings: &Settings,
+    arguments: &CheckArguments,
+    output: &Output,
+) -> anyhow::Result<bool> {
+    let mut catalog = wiring::catalog(settings)?;
+    let steps = workflow::plan::steps(workflow);
+    let images = steps.iter().filter_map(|step| step.image.as_deref());
+    catalog.resolve(images, path.parent().unwrap_or(Path::new("")));
+    let lock = Lock::read(settings, Some(path))?;
+    let connections = Connections::new(settings.clone())?.accepting(lock.accepted);
+    let permits = permits::of_steps(&steps, &BTreeMap::new(), &catalog, &connections);
+    let mut good = true;
+    for permit in &permits {
+        match (&permit.granted, permit.refusal()) {
+            (_, None) if arguments.json => {}
+            (_, None) => output.text(&permit.page()),
+            (Err(Refused::Unaccepted { .. }), Some(refusal)) => {
+                output.note(&format!("warning: {}", visible(&refusal)));
+            }
+            (_, Some(refusal)) => {
+                output.error(&refusal);
+                good = false;
+            }
+        }
+    }
+    Ok(good)
 }
 
 /// Checks a file with the plugins that there are. With `known`, connections that are not set
@@ -70,7 +110,7 @@ pub(crate) fn check_file(
     let checked = check_parsed(source, &parsed, &signatures, &options);
     let (Some(workflow), Some(settings)) = (&checked.workflow, known) else { return Ok(checked) };
     let known = connections_known(workflow, settings);
-    let all = connections(workflow)
+    let all = workflow::connections(workflow)
         .iter()
         .all(|used| known.contains(&(used.kind.clone(), used.name.clone())));
     if all {
@@ -86,7 +126,7 @@ fn connections_known(workflow: &Workflow, settings: &Settings) -> BTreeSet<(Stri
         .connections
         .iter()
         .flat_map(|(kind, named)| named.keys().map(|name| (kind.clone(), name.clone())));
-    let used = connections(workflow)
+    let used = workflow::connections(workflow)
         .iter()
         .filter(|used| settings.connection(&used.kind, &used.name).is_some());
     listed

@@ -3,11 +3,13 @@
 
 use crate::arguments::PluginCommand;
 use crate::exit::Exit;
+use crate::lock::{self, Lock};
 use crate::output::{Output, visible};
 use crate::wiring;
-use anyhow::bail;
-use connections::{Connections, Settings};
-use sandbox::{Artifact, Catalog, Entry, Limits, Origin};
+use anyhow::{Context as _, bail};
+use connections::{Connections, Granted, Refused, Settings};
+use effects::Binding;
+use sandbox::{Artifact, Asking, Catalog, Entry, Limits, Origin};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,8 +23,21 @@ pub(crate) fn run(command: &PluginCommand, output: &Output) -> anyhow::Result<Ex
             Ok(Exit::Success)
         }
         PluginCommand::Inspect { plugin, config, json } => {
-            let catalog = wiring::catalog(&wiring::settings(config, None)?)?;
-            inspect(&find(&catalog, plugin)?, *json, output)
+            let settings = wiring::settings(config, None)?;
+            let catalog = wiring::catalog(&settings)?;
+            let entry = find(&catalog, plugin)?;
+            let lock = Lock::read(&settings, None)?;
+            let connections = Connections::new(settings)?.accepting(lock.accepted);
+            inspect(&entry, &connections, *json, output)
+        }
+        PluginCommand::Accept { plugin, config, yes } => {
+            let settings = wiring::settings(config, None)?;
+            let entry = find(&wiring::catalog(&settings)?, plugin)?;
+            let artifact = entry.artifact.as_ref().map_err(Clone::clone)?;
+            let pin = entry.pin().context("it is no plugin")?;
+            let mut lock = Lock::read(&settings, None)?;
+            let good = lock::accept(&mut lock, &pin, &artifact.manifest, !yes, *yes, output)?;
+            Ok(if good { Exit::Success } else { Exit::Denied })
         }
         PluginCommand::Check { files, json } => check(files, *json, output),
     }
@@ -74,7 +89,12 @@ fn find(catalog: &Catalog, plugin: &str) -> anyhow::Result<Entry> {
     }
 }
 
-fn inspect(entry: &Entry, as_json: bool, output: &Output) -> anyhow::Result<Exit> {
+fn inspect(
+    entry: &Entry,
+    connections: &Connections,
+    as_json: bool,
+    output: &Output,
+) -> anyhow::Result<Exit> {
     let artifact = match &entry.artifact {
         Ok(artifact) => artifact,
         Err(error) => {
@@ -86,11 +106,91 @@ fn inspect(entry: &Entry, as_json: bool, output: &Output) -> anyhow::Result<Exit
         let mut value = serde_json::to_value(&artifact.manifest)?;
         value["digest"] = json!(artifact.digest);
         value["imports"] = json!(artifact.imports);
+        let effective = effective(entry, artifact, connections).into_iter().map(|(slot, id, granted)| {
+            match granted {
+                Ok(granted) => json!({
+                    "slot": slot,
+                    "connection": id,
+                    "rules": granted.scope.rules().to_json(),
+                    "narrowedBy": granted.scope.narrowed_by().map(|party| party.as_str()).collect::<Vec<_>>(),
+                    "calls": granted.calls_max,
+                }),
+                Err(refused) => json!({
+                    "slot": slot,
+                    "connection": id,
+                    "code": refused.code(),
+                    "problem": refused.to_string(),
+                }),
+            }
+        });
+        value["effective"] = effective.collect();
         output.line(&value.to_string());
     } else {
         output.text(&page(artifact, &origin(&entry.origin)));
+        output.text(&effective_page(entry, artifact, connections));
     }
     Ok(Exit::Success)
+}
+
+/// What a plugin may really do with each connection that is set, whatever its inputs will be.
+fn effective(
+    entry: &Entry,
+    artifact: &Artifact,
+    connections: &Connections,
+) -> Vec<(String, String, Result<Granted, Refused>)> {
+    let Some(pin) = entry.pin() else { return Vec::new() };
+    let nothing = json!({});
+    let mut found = Vec::new();
+    for (slot, need) in &artifact.manifest.connections {
+        for reference in connections.list().into_iter().filter(|known| known.kind == need.kind) {
+            let asking = Asking { plugin: &pin, slot, grants: None };
+            let binding = Binding::partly(&nothing, &|_pointer| true);
+            let granted = connections.granted(&reference, need, binding, &asking);
+            found.push((slot.clone(), reference.id(), granted));
+        }
+    }
+    found
+}
+
+fn effective_page(entry: &Entry, artifact: &Artifact, connections: &Connections) -> String {
+    let mut text = String::new();
+    let effective = effective(entry, artifact, connections);
+    if !effective.is_empty() {
+        text.push_str("effective here\n");
+    }
+    for (slot, id, granted) in effective {
+        match granted {
+            Err(refused) => {
+                let _ = writeln!(
+                    text,
+                    "  {}: nothing: {}",
+                    visible(&id),
+                    visible(&refused.to_string())
+                );
+            }
+            Ok(granted) => {
+                let narrowed: Vec<String> =
+                    granted.scope.narrowed_by().map(|party| party.to_string()).collect();
+                if narrowed.is_empty() {
+                    let _ = writeln!(text, "  {} ({slot}): all that it asks for", visible(&id));
+                    continue;
+                }
+                let _ = writeln!(
+                    text,
+                    "  {} ({slot}), narrowed by {}:",
+                    visible(&id),
+                    narrowed.join(" and ")
+                );
+                let rules = granted.scope.rules().to_json();
+                for line in
+                    views::rules::lines(rules.as_array().map(Vec::as_slice).unwrap_or_default())
+                {
+                    let _ = writeln!(text, "    {line}");
+                }
+            }
+        }
+    }
+    text
 }
 
 /// The permission screen: the same for author, reviewer and operator.

@@ -6,14 +6,16 @@ use super::drill::practise;
 use crate::arguments::RunArguments;
 use crate::exit::Exit;
 use crate::live::{Form, follow};
+use crate::lock::{self, Lock};
 use crate::output::{Output, visible};
+use crate::permits;
 use crate::tap::Tap;
 use crate::{signals, wiring};
 use anyhow::{Context as _, bail};
-use connections::{Connections, Settings};
+use connections::{Connections, Refused, Settings};
 use drill::{Drill, Options};
 use journal::{Journal, RunId};
-use sandbox::{Reference, Sandbox, WorkflowFolder, artifact};
+use sandbox::{Catalog, Reference, Sandbox, WorkflowFolder, artifact};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use views::RunView;
-use workflow::{CheckOptions, Plan, SourceFile, Workflow};
+use workflow::{CheckOptions, Plan, PluginPin, SourceFile, Workflow};
 
 pub(crate) async fn run(arguments: RunArguments, output: &Output) -> anyhow::Result<Exit> {
     let mut settings = wiring::settings(&arguments.config, Some(&arguments.workflow))?;
@@ -32,13 +34,17 @@ pub(crate) async fn run(arguments: RunArguments, output: &Output) -> anyhow::Res
     if let Some(drill) = &drill {
         settings = practise(settings, drill)?;
     }
-    let Some(prepared) = prepare(&arguments, settings, output).await? else {
-        return Ok(Exit::Usage);
+    let prepared = match prepare(&arguments, settings, output).await? {
+        Ready::Go(prepared) => *prepared,
+        Ready::Stop(exit) => return Ok(exit),
     };
     let before = drill.as_ref().map(Drill::picture);
     let view = execute(prepared, &arguments, output).await?;
     if !arguments.json {
         output.text(&views::text::summary(&view, &output.look()));
+        for remedy in views::remedy::of_run(&view) {
+            output.note(&visible(&remedy));
+        }
         if let (Some(drill), Some(before)) = (&drill, before) {
             let changes = drill.picture().changes_since(&before);
             output.line("\nwhat this changed on the practice services:");
@@ -60,19 +66,26 @@ struct Prepared {
     journal: Arc<dyn Journal>,
 }
 
-/// Checks it all. None when the workflow's findings, which were shown, forbid a run.
+/// Whether a run can begin.
+enum Ready {
+    Go(Box<Prepared>),
+    /// It can't; what is wrong was shown.
+    Stop(Exit),
+}
+
+/// Checks it all.
 async fn prepare(
     arguments: &RunArguments,
     settings: Settings,
     output: &Output,
-) -> anyhow::Result<Option<Prepared>> {
+) -> anyhow::Result<Ready> {
     let path = &arguments.workflow;
     let source = wiring::read_workflow(path)?;
     let checked = check_file(&source, path, &settings, Some(&settings), CheckOptions::default())?;
     output.diagnostics(&checked.diagnostics, &source);
     let Some(workflow) = checked.workflow else {
         output.error(&format!("`{}` can't be run; nothing was started", path.display()));
-        return Ok(None);
+        return Ok(Ready::Stop(Exit::Usage));
     };
     let plan = plan(&workflow, &source, arguments)?;
     let mut catalog = wiring::catalog(&settings)?;
@@ -80,7 +93,19 @@ async fn prepare(
     catalog.resolve(images, path.parent().unwrap_or(Path::new("")));
     let limits = wiring::limits(&settings);
     let journal = wiring::journal(&settings)?;
-    let connections = Arc::new(Connections::new(settings)?);
+    let lock = Lock::read(&settings, Some(path))?;
+    let connections = Connections::new(settings)?;
+    let connections = match arguments.drill {
+        true => connections.accepting_all(),
+        false => connections.accepting(lock.accepted.clone()),
+    };
+    let connections = match permit(&plan, &catalog, connections, lock, arguments, output)? {
+        Ok(connections) => Arc::new(connections),
+        Err(exit) => {
+            output.error("nothing was started");
+            return Ok(Ready::Stop(exit));
+        }
+    };
     for used in workflow::connections(&workflow) {
         let reference = Reference { kind: used.kind.clone(), name: used.name.clone() };
         connections.try_open(&reference).await.with_context(|| {
@@ -109,7 +134,62 @@ async fn prepare(
             name.unwrap_or(&digest)
         );
     }
-    Ok(Some(Prepared { plan, sandbox, journal }))
+    Ok(Ready::Go(Box::new(Prepared { plan, sandbox, journal })))
+}
+
+/// Decides whether each plugin may do what it is here for, and asks where nobody has decided yet.
+/// How the program ends when the answer is no.
+fn permit(
+    plan: &Plan,
+    catalog: &Catalog,
+    connections: Connections,
+    mut lock: Lock,
+    arguments: &RunArguments,
+    output: &Output,
+) -> anyhow::Result<Result<Connections, Exit>> {
+    let permits = |connections: &Connections| {
+        permits::of_steps(&plan.steps, &plan.parameters, catalog, connections)
+    };
+    let before = permits(&connections);
+    let mut unaccepted: Vec<&PluginPin> = Vec::new();
+    for permit in &before {
+        if matches!(permit.granted, Err(Refused::Unaccepted { .. }))
+            && !unaccepted.contains(&&permit.plugin)
+        {
+            unaccepted.push(&permit.plugin);
+        }
+    }
+    for pin in unaccepted {
+        let entry = catalog.pinned(&pin.digest).context("a plugin is gone")?;
+        let manifest = &entry.artifact.as_ref().map_err(Clone::clone)?.manifest;
+        let interactive = !arguments.yes && !arguments.json;
+        if !lock::accept(&mut lock, pin, manifest, interactive, arguments.yes, output)? {
+            return Ok(Err(Exit::Denied));
+        }
+    }
+    let connections = match arguments.drill {
+        true => connections,
+        false => connections.accepting(lock.accepted),
+    };
+    let mut worst = None;
+    let policy = &connections.settings().policy;
+    let plugins = plan.steps.iter().filter_map(|step| step.plugin.as_ref());
+    for reason in plugins.filter_map(|plugin| policy.unsigned(plugin)) {
+        output.error(&format!("{reason} (denied.policy)"));
+        worst = Some(Exit::Denied);
+    }
+    for permit in permits(&connections) {
+        let (Err(refused), Some(words)) = (&permit.granted, permit.refusal()) else { continue };
+        output.error(&words);
+        if refused.is_denial() {
+            worst = Some(Exit::Denied);
+        }
+        worst = worst.or(Some(Exit::Usage));
+    }
+    Ok(match worst {
+        Some(exit) => Err(exit),
+        None => Ok(connections),
+    })
 }
 
 fn plan(

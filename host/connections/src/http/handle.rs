@@ -5,7 +5,7 @@ use super::{HttpService, request};
 use crate::bindings::errors::ConnectError;
 use crate::bindings::http::{Host, HostClient, HostResponse, Request};
 use crate::bindings::{View, connect_error, push, rules};
-use crate::breaker::Granted;
+use crate::breaker::Held;
 use effects::scope::http::check;
 use effects::{Answer, CallError, Grant, Operation, Reason, Scope, digest};
 use futures::StreamExt as _;
@@ -24,7 +24,7 @@ const PIECE_BYTES_MAX: usize = 64 << 10;
 #[expect(unreachable_pub, reason = "the generated bindings export it again")]
 pub struct Client {
     grant: Grant,
-    granted: Arc<Granted<HttpService>>,
+    held: Arc<Held<HttpService>>,
 }
 
 /// An answer, as a guest reads it.
@@ -37,7 +37,7 @@ pub struct Response {
 impl Client {
     /// One request, all the way.
     async fn exchange(&self, asked: Request) -> Result<Response, CallError> {
-        let Granted { service, breaker } = &*self.granted;
+        let Held { service, breaker } = &*self.held;
         let method = request::method(&asked.method)?;
         let target = Target::parse(&asked.path)?;
         let url = service.url(target)?;
@@ -54,13 +54,11 @@ impl Client {
             request_bytes: sent.len() as u64,
             timeout_ms: asked.timeout_ms,
         };
-        let in_scope = |scope: &Scope| {
-            match scope {
-                Scope::Http(rules) => check(rules, &asked.method, path),
-                Scope::Kubernetes(_) => check(&[], &asked.method, path),
-            }?;
-            breaker.check()
+        let in_scope = |scope: &Scope| match scope {
+            Scope::Http(rules) => check(rules, &asked.method, path),
+            Scope::Kubernetes(_) => check(&[], &asked.method, path),
         };
+        breaker.check()?;
         let answer = self
             .grant
             .call(operation, in_scope, |bytes_max| async move {
@@ -81,8 +79,8 @@ impl HostClient for View<'_> {
         _context: Resource<Context>,
         slot: String,
     ) -> wasmtime::Result<Result<Resource<Client>, ConnectError>> {
-        match self.grants.open::<Granted<HttpService>>(&slot) {
-            Ok((grant, granted)) => push(self.table, Client { grant, granted }),
+        match self.grants.open::<Held<HttpService>>(&slot) {
+            Ok((grant, held)) => push(self.table, Client { grant, held }),
             Err(error) => Ok(Err(connect_error(error))),
         }
     }
@@ -131,9 +129,9 @@ impl HostClient for View<'_> {
         client: Resource<Client>,
         scope: String,
     ) -> wasmtime::Result<Result<Resource<Client>, ConnectError>> {
-        let Client { grant, granted } = self.table.get(&client)?.clone();
+        let Client { grant, held } = self.table.get(&client)?.clone();
         match rules(&scope).and_then(|rules| grant.restrict(&rules)) {
-            Ok(grant) => push(self.table, Client { grant, granted }),
+            Ok(grant) => push(self.table, Client { grant, held }),
             Err(error) => Ok(Err(connect_error(error))),
         }
     }

@@ -9,8 +9,8 @@ use crate::bindings::kubernetes::{
     Change, Host, HostCluster, HostWatcher, Kind, PatchKind, Query, Target, WriteOptions, Written,
 };
 use crate::bindings::{View, connect_error, push, rules};
-use crate::breaker::Granted;
-use effects::scope::kubernetes::Question;
+use crate::breaker::Held;
+use effects::scope::kubernetes::{Question, check};
 use effects::{Answer, CallError, Grant, Layer, Operation, Scope, digest};
 use sandbox::{Context, json};
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ const DELETE_OPTIONS: &[&str] = &["gracePeriodSeconds", "propagationPolicy"];
 #[expect(unreachable_pub, reason = "the generated bindings export it again")]
 pub struct Cluster {
     grant: Grant,
-    granted: Arc<Granted<KubernetesService>>,
+    held: Arc<Held<KubernetesService>>,
 }
 
 /// A request that is ready, and what it is about.
@@ -135,15 +135,16 @@ impl Cluster {
             .body(body)
             .map_err(|error| CallError::invalid("kubernetes.invalid-request", error.to_string()))?;
         let question = prepared.question();
-        let Granted { service, breaker } = &*self.granted;
+        let named = protected::check(self.grant.scope(), &question, &prepared.protected);
         let in_scope = |scope: &Scope| {
-            let rules = match scope {
-                Scope::Kubernetes(rules) => rules.as_slice(),
-                Scope::Http(_) => &[],
-            };
-            protected::allowed(rules, &question, &prepared.protected)?;
-            breaker.check()
+            let rule = match scope {
+                Scope::Kubernetes(rules) => check(rules, &question),
+                Scope::Http(_) => check(&[], &question),
+            }?;
+            named.clone().map(|()| rule)
         };
+        let Held { service, breaker } = &*self.held;
+        breaker.check()?;
         self.grant
             .call(operation, in_scope, |bytes_max| async move {
                 let answer = service.send(request, bytes_max).await?;
@@ -169,7 +170,7 @@ impl Cluster {
         if text.contains("\"continue\"")
             && let Ok(list) = serde_json::from_str(&text)
         {
-            self.granted.service.pages.remember(kind, namespace, &list);
+            self.held.service.pages.remember(kind, namespace, &list);
         }
         Ok(text)
     }
@@ -184,7 +185,7 @@ impl Cluster {
         let path = request::collection(kind, namespace)?;
         let path = request::with_query(&path, &request::page(query)?);
         let token = query.continue_token.as_deref();
-        self.granted.service.pages.check(kind, namespace, token).map(|()| path)
+        self.held.service.pages.check(kind, namespace, token).map(|()| path)
     }
 
     async fn write(&self, prepared: Prepared<'_>) -> Result<Written, CallError> {
@@ -216,12 +217,13 @@ impl Cluster {
             http::Request::get(path).header(http::header::ACCEPT, accept).body(Vec::new());
         let request = request
             .map_err(|error| CallError::invalid("kubernetes.invalid-request", error.to_string()))?;
-        let Granted { service, breaker } = &*self.granted;
+        let Held { service, breaker } = &*self.held;
+        breaker.check()?;
         let answer = self
             .grant
             .call(
                 operation,
-                |_| breaker.check(),
+                |_| Ok(0),
                 |bytes_max| async move {
                     let answer = service.send(request, bytes_max).await?;
                     breaker.heard(answer.status);
@@ -406,8 +408,8 @@ impl HostCluster for View<'_> {
         _context: Resource<Context>,
         slot: String,
     ) -> Answered<Resource<Cluster>> {
-        match self.grants.open::<Granted<KubernetesService>>(&slot) {
-            Ok((grant, granted)) => push(self.table, Cluster { grant, granted }),
+        match self.grants.open::<Held<KubernetesService>>(&slot) {
+            Ok((grant, held)) => push(self.table, Cluster { grant, held }),
             Err(error) => Ok(Err(connect_error(error))),
         }
     }
@@ -502,8 +504,8 @@ impl HostCluster for View<'_> {
         query: Query,
         from_version: Option<String>,
     ) -> Answered<Resource<Watcher>> {
-        let Cluster { grant, granted } = self.table.get(&cluster)?.clone();
-        match Watcher::open(grant, granted, (kind, namespace, query), from_version).await {
+        let Cluster { grant, held } = self.table.get(&cluster)?.clone();
+        match Watcher::open(grant, held, (kind, namespace, query), from_version).await {
             Ok(watcher) => push(self.table, watcher),
             Err(error) => Ok(Err(connect_error(error))),
         }
@@ -514,9 +516,9 @@ impl HostCluster for View<'_> {
         cluster: Resource<Cluster>,
         scope: String,
     ) -> Answered<Resource<Cluster>> {
-        let Cluster { grant, granted } = self.table.get(&cluster)?.clone();
+        let Cluster { grant, held } = self.table.get(&cluster)?.clone();
         match rules(&scope).and_then(|rules| grant.restrict(&rules)) {
-            Ok(grant) => push(self.table, Cluster { grant, granted }),
+            Ok(grant) => push(self.table, Cluster { grant, held }),
             Err(error) => Ok(Err(connect_error(error))),
         }
     }

@@ -2,7 +2,7 @@
 //! finalizers whether it may be: whoever may change these may delete without the verb. A rule that
 //! grants an object grants neither by the way; it must name the field.
 
-use effects::scope::kubernetes::{Question, Rule, check};
+use effects::scope::kubernetes::{self, Question};
 use effects::{Binding, CallError, Layer, Scope};
 use serde_json::{Value, json};
 
@@ -43,26 +43,29 @@ pub(crate) fn protected(touched: &[String]) -> Vec<String> {
     touched.iter().filter(protected).cloned().collect()
 }
 
-/// Whether `rules` allow `question`, and name each of the `protected` fields that it touches.
-pub(crate) fn allowed(
-    rules: &[Rule],
+/// Whether a rule of `scope`, which allows `question`, names each of the `protected` fields that it
+/// touches. Whoever narrows a wider grant to such a field has named it, too.
+pub(crate) fn check(
+    scope: &Scope,
     question: &Question<'_>,
     protected: &[String],
 ) -> Result<(), CallError> {
-    check(rules, question)?;
     if protected.is_empty() || !Layer::Scope.on() {
         return Ok(());
     }
-    let explicit = explicit(rules)?;
-    let mut each = protected.chunks(1);
-    each.try_for_each(|field| check(&explicit, &Question { touched: Some(field), ..*question }))
+    let explicit = match explicit(scope)? {
+        Scope::Kubernetes(rules) => rules,
+        Scope::Http(_) => Vec::new(),
+    };
+    protected.chunks(1).try_for_each(|field| {
+        let question = Question { touched: Some(field), ..*question };
+        kubernetes::check(&explicit, &question).map(|_number| ())
+    })
 }
 
 /// The rules, with only those of their fields that are protected ones.
-fn explicit(rules: &[Rule]) -> Result<Vec<Rule>, CallError> {
-    let Value::Array(mut rules) = Scope::Kubernetes(rules.to_vec()).to_json() else {
-        return Ok(Vec::new());
-    };
+fn explicit(scope: &Scope) -> Result<Scope, CallError> {
+    let Value::Array(mut rules) = scope.to_json() else { return Ok(scope.clone()) };
     rules.retain_mut(|rule| {
         let fields = rule["fields"].as_array().into_iter().flatten();
         let named: Vec<Value> = fields
@@ -76,10 +79,7 @@ fn explicit(rules: &[Rule]) -> Result<Vec<Rule>, CallError> {
         !named.is_empty()
     });
     let scope = Scope::kubernetes(&rules, Binding(&json!({})));
-    match scope.map_err(|error| CallError::invalid("scope.invalid", error.to_string()))? {
-        Scope::Kubernetes(rules) => Ok(rules),
-        Scope::Http(_) => Ok(Vec::new()),
-    }
+    scope.map_err(|error| CallError::invalid("scope.invalid", error.to_string()))
 }
 
 fn is_at_or_below(pointer: &str, root: &str) -> bool {
@@ -90,27 +90,25 @@ fn is_at_or_below(pointer: &str, root: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn rules(fields: Value) -> Vec<Rule> {
+    fn scope(fields: Value) -> Scope {
         let mut rule = json!({"verbs": ["patch"], "resource": "pods", "namespace": "web"});
         if !fields.is_null() {
             rule["fields"] = fields;
         }
-        match Scope::kubernetes(&[rule], Binding(&json!({}))).expect("a scope") {
-            Scope::Kubernetes(rules) => rules,
-            Scope::Http(_) => unreachable!("asked for kubernetes"),
-        }
+        Scope::kubernetes(&[rule], Binding(&json!({}))).expect("a scope")
     }
 
     #[test]
     fn f06_protected_metadata_must_be_named_by_a_rule() {
         let owners = "/metadata/ownerReferences";
-        let cases: [(Value, &[&str], bool); 9] = [
+        let cases: [(Value, &[&str], bool); 10] = [
             (Value::Null, &["/spec/x"], true),
             (Value::Null, &["/metadata/labels/a"], true),
             (Value::Null, &[owners], false),
             (Value::Null, &["/spec/x", "/metadata/finalizers/0"], false),
             (Value::Null, &["/metadata/managedFields"], false),
             (json!(["/metadata"]), &[owners], false),
+            (json!(["/metadata", owners]), &[owners], true),
             (json!([owners]), &[owners], true),
             (json!([owners, "/spec"]), &["/metadata/ownerReferences/-", "/spec/x"], true),
             (json!([owners]), &["/metadata/finalizers"], false),
@@ -126,8 +124,8 @@ mod tests {
                 subresource: None,
                 touched: Some(&touched),
             };
-            let allowed = allowed(&rules(fields.clone()), &question, &protected(&touched));
-            assert_eq!(allowed.is_ok(), expected, "{fields}: {touched:?}");
+            let named = check(&scope(fields.clone()), &question, &protected(&touched));
+            assert_eq!(named.is_ok(), expected, "{fields}: {touched:?}");
         }
     }
 

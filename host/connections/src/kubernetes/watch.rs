@@ -3,7 +3,7 @@
 use super::service::Opened;
 use super::{KubernetesService, answer, request};
 use crate::bindings::kubernetes::{Change, Kind, Query};
-use crate::breaker::Granted;
+use crate::breaker::Held;
 use crate::echo;
 use effects::scope::kubernetes::{Question, check};
 use effects::{Answer, CallError, Grant, Layer, Operation, Reason, Redactor, Scope, digest};
@@ -23,7 +23,7 @@ const REOPEN_AFTER: Duration = Duration::from_millis(500);
 #[expect(unreachable_pub, reason = "the generated bindings export it again")]
 pub struct Watcher {
     grant: Grant,
-    granted: Arc<Granted<KubernetesService>>,
+    held: Arc<Held<KubernetesService>>,
     kind: Kind,
     namespace: Option<String>,
     query: Query,
@@ -39,13 +39,13 @@ impl Watcher {
     /// Opens the stream.
     pub(crate) async fn open(
         grant: Grant,
-        granted: Arc<Granted<KubernetesService>>,
+        held: Arc<Held<KubernetesService>>,
         (kind, namespace, query): (Kind, Option<String>, Query),
         version: Option<String>,
     ) -> Result<Self, CallError> {
         let (stream, received, searched) = (None, Vec::new(), 0);
         let mut watcher =
-            Self { grant, granted, kind, namespace, query, version, stream, received, searched };
+            Self { grant, held, kind, namespace, query, version, stream, received, searched };
         watcher.connect().await?;
         Ok(watcher)
     }
@@ -76,14 +76,12 @@ impl Watcher {
             subresource: None,
             touched: None,
         };
-        let Granted { service, breaker } = &*self.granted;
-        let in_scope = |scope: &Scope| {
-            match scope {
-                Scope::Kubernetes(rules) => check(rules, &question),
-                Scope::Http(_) => check(&[], &question),
-            }?;
-            breaker.check()
+        let Held { service, breaker } = &*self.held;
+        let in_scope = |scope: &Scope| match scope {
+            Scope::Kubernetes(rules) => check(rules, &question),
+            Scope::Http(_) => check(&[], &question),
         };
+        breaker.check()?;
         let get = http::Request::get(&path).body(Vec::new());
         let get = get.map_err(|e| CallError::invalid("kubernetes.invalid-query", e.to_string()))?;
         let (status, opened) =
@@ -166,7 +164,7 @@ impl Watcher {
 
     /// One event without credentials; an error where the connection is strict.
     fn examined(&self, line: Vec<u8>) -> Result<Vec<u8>, CallError> {
-        let service = &self.granted.service;
+        let service = &self.held.service;
         let redactor = Redactor::new(vec![Arc::clone(&service.needles)]);
         let line = echo::plain_if_needed(&redactor, line);
         if service.strict && Layer::Redact.on() && redactor.bytes(line.clone()).1 > 0 {

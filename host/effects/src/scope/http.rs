@@ -1,6 +1,6 @@
 //! Rules of an HTTP API: method, path template, names of query parameters.
 
-use super::{Binding, denied};
+use super::{Binding, Filled, denied, number};
 use crate::CallError;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -10,10 +10,21 @@ use std::collections::BTreeSet;
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    method: String,
+    method: Method,
     path: Vec<Segment>,
-    /// Names of query parameters, decoded.
-    query: BTreeSet<String>,
+    /// Whether anything may follow; as written.
+    rest: Option<String>,
+    query: Query,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Method {
+    /// `*`
+    Any,
+    /// This one.
+    One(String),
+    /// One that an input will choose; as written.
+    Input(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +33,16 @@ enum Segment {
     Literal(String),
     /// `{name}`: any one segment.
     One(String),
+    /// One that an input will choose; as written.
+    Input(String),
+}
+
+/// Names of query parameters, decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Query {
+    /// `["*"]`
+    Any,
+    Names(BTreeSet<String>),
 }
 
 #[derive(Deserialize)]
@@ -33,47 +54,72 @@ struct Written {
     query: Vec<String>,
 }
 
+/// Ends a path after which anything may follow.
+const REST: &str = "/**";
+
 impl Rule {
     pub(super) fn read(rule: &Value, binding: Binding<'_>) -> Result<Self, String> {
         let written = Written::deserialize(rule).map_err(|error| error.to_string())?;
-        let method = binding.fill(&written.method)?;
-        if method.is_empty() || !method.bytes().all(|b| b.is_ascii_uppercase()) {
-            return Err(format!("`{}` is not a method", method.escape_debug()));
+        let method = Method::read(&written.method, binding)?;
+        let query = Query::read(written.query, binding)?;
+        if whole_input(&written.path).is_some() {
+            return Ok(match binding.fill(&written.path)? {
+                Filled::Known(path) => Self { method, path: given_path(&path)?, rest: None, query },
+                Filled::Unknown(text) => Self { method, path: Vec::new(), rest: Some(text), query },
+            });
         }
-        let path = match whole_input(&written.path) {
-            Some(_) => given_path(&binding.fill(&written.path)?)?,
-            None => after_slash(&written.path)?
+        let (path, rest) = match written.path.strip_suffix(REST) {
+            Some(path) => (path, Some(REST.to_owned())),
+            None => (written.path.as_str(), None),
+        };
+        let path = match (path, &rest) {
+            ("", Some(_)) => Vec::new(),
+            _ => after_slash(path)?
                 .split('/')
                 .map(|segment| Segment::read(segment, binding))
                 .collect::<Result<_, _>>()?,
         };
-        Ok(Self { method, path, query: query_names(written.query, binding)? })
+        Ok(Self { method, path, rest, query })
     }
 
     /// Whether everything that `other` allows is allowed by this rule.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        self.method == other.method
-            && self.path.len() == other.path.len()
-            && self.path.iter().zip(&other.path).all(|(a, b)| match (a, b) {
-                (Segment::One(_), _) => true,
-                (Segment::Literal(a), Segment::Literal(b)) => a == b,
-                (Segment::Literal(_), Segment::One(_)) => false,
-            })
-            && other.query.is_subset(&self.query)
+        let length = if self.rest.is_some() {
+            self.path.len() <= other.path.len()
+        } else {
+            other.rest.is_none() && self.path.len() == other.path.len()
+        };
+        length
+            && self.method.covers(&other.method)
+            && self.path.iter().zip(&other.path).all(|(a, b)| a.covers(b))
+            && self.query.covers(&other.query)
+    }
+
+    /// What both rules allow.
+    pub(super) fn meet(&self, other: &Self) -> Option<Self> {
+        let length = self.path.len().max(other.path.len());
+        let path = (0..length).map(|at| match (self.path.get(at), other.path.get(at)) {
+            (Some(a), Some(b)) => a.meet(b),
+            (Some(kept), None) if other.rest.is_some() => Some(kept.clone()),
+            (None, Some(kept)) if self.rest.is_some() => Some(kept.clone()),
+            _ => None,
+        });
+        Some(Self {
+            method: self.method.meet(&other.method)?,
+            path: path.collect::<Option<_>>()?,
+            rest: narrower_rest(self.rest.as_ref(), other.rest.as_ref()),
+            query: self.query.meet(&other.query),
+        })
     }
 
     pub(super) fn to_json(&self) -> Value {
-        let path: String = self
-            .path
-            .iter()
-            .map(|segment| match segment {
-                Segment::Literal(text) => format!("/{text}"),
-                Segment::One(name) => format!("/{{{name}}}"),
-            })
-            .collect();
-        let mut rule = json!({ "method": self.method, "path": path });
-        if !self.query.is_empty() {
-            rule["query"] = json!(self.query);
+        let mut path: String = self.path.iter().map(Segment::to_text).collect();
+        path.push_str(self.rest.as_deref().unwrap_or_default());
+        let mut rule = json!({ "method": self.method.as_str(), "path": path });
+        match &self.query {
+            Query::Any => rule["query"] = json!(["*"]),
+            Query::Names(names) if !names.is_empty() => rule["query"] = json!(names),
+            Query::Names(_) => {}
         }
         rule
     }
@@ -84,12 +130,62 @@ impl Rule {
         let same = self.path.iter().all(|expected| match (expected, segments.next()) {
             (Segment::Literal(text), Some(found)) => text == found,
             (Segment::One(_), Some(found)) => !found.is_empty(),
-            (_, None) => false,
+            (Segment::Input(_), _) | (_, None) => false,
         });
-        self.method == method
+        self.method.matches(method)
             && same
-            && segments.next().is_none()
-            && query.iter().all(|key| self.query.contains(key))
+            && (self.rest.as_deref() == Some(REST) || segments.next().is_none())
+            && self.query.matches(query)
+    }
+}
+
+/// What may follow where both allow something to follow.
+fn narrower_rest(a: Option<&String>, b: Option<&String>) -> Option<String> {
+    let (a, b) = (a?, b?);
+    Some(if a == REST { b.clone() } else { a.clone() })
+}
+
+impl Method {
+    fn read(text: &str, binding: Binding<'_>) -> Result<Self, String> {
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        match binding.fill(text)? {
+            Filled::Unknown(text) => Ok(Self::Input(text)),
+            Filled::Known(method)
+                if !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase()) =>
+            {
+                Ok(Self::One(method))
+            }
+            Filled::Known(method) => Err(format!("`{}` is not a method", method.escape_debug())),
+        }
+    }
+
+    fn matches(&self, method: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::One(one) => one == method,
+            Self::Input(_) => false,
+        }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        *self == Self::Any || self == other
+    }
+
+    fn meet(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Any, kept) | (kept, Self::Any) => Some(kept.clone()),
+            (Self::Input(_), kept) | (kept, Self::Input(_)) => Some(kept.clone()),
+            (Self::One(a), Self::One(b)) => (a == b).then(|| self.clone()),
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Any => "*",
+            Self::One(text) | Self::Input(text) => text,
+        }
     }
 }
 
@@ -98,7 +194,10 @@ impl Segment {
         if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
             return Ok(Self::One(name.to_owned()));
         }
-        let filled = binding.fill(segment)?;
+        let filled = match binding.fill(segment)? {
+            Filled::Unknown(text) => return Ok(Self::Input(text)),
+            Filled::Known(filled) => filled,
+        };
         let plain = !filled.is_empty()
             && filled != "."
             && filled != ".."
@@ -109,6 +208,77 @@ impl Segment {
             Err(format!("`{}` can't be a segment of a path", filled.escape_debug()))
         }
     }
+
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::One(_), _) => true,
+            (Self::Literal(a), Self::Literal(b)) | (Self::Input(a), Self::Input(b)) => a == b,
+            (Self::Literal(_) | Self::Input(_), _) => false,
+        }
+    }
+
+    fn meet(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::One(_), kept) | (kept, Self::One(_)) => Some(kept.clone()),
+            (Self::Input(_), kept) | (kept, Self::Input(_)) => Some(kept.clone()),
+            (Self::Literal(a), Self::Literal(b)) => (a == b).then(|| self.clone()),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        match self {
+            Self::Literal(text) | Self::Input(text) => format!("/{text}"),
+            Self::One(name) => format!("/{{{name}}}"),
+        }
+    }
+}
+
+impl Query {
+    /// `${inputs.NAME}` stands for the names of that input's members.
+    fn read(written: Vec<String>, binding: Binding<'_>) -> Result<Self, String> {
+        let mut names = BTreeSet::new();
+        for name in written {
+            if name == "*" {
+                return Ok(Self::Any);
+            }
+            let Some(path) = whole_input(&name) else {
+                names.insert(name);
+                continue;
+            };
+            match binding.at(path) {
+                Some(Some(Value::Object(members))) => names.extend(members.keys().cloned()),
+                Some(None | Some(Value::Null)) => {}
+                Some(Some(_)) => {
+                    return Err(format!("the input behind `{name}` is no mapping of a query"));
+                }
+                // Not known yet.
+                None => drop(names.insert(name)),
+            }
+        }
+        Ok(Self::Names(names))
+    }
+
+    fn matches(&self, keys: &[String]) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Names(names) => keys.iter().all(|key| names.contains(key)),
+        }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (Self::Names(a), Self::Names(b)) => b.is_subset(a),
+            (Self::Names(_), Self::Any) => false,
+        }
+    }
+
+    fn meet(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Any, kept) | (kept, Self::Any) => kept.clone(),
+            (Self::Names(a), Self::Names(b)) => Self::Names(a.intersection(b).cloned().collect()),
+        }
+    }
 }
 
 fn after_slash(path: &str) -> Result<&str, String> {
@@ -116,11 +286,11 @@ fn after_slash(path: &str) -> Result<&str, String> {
     path.strip_prefix('/').ok_or_else(shown)
 }
 
-/// The pointer of the input that `text` stands for as a whole: `${inputs.NAME}` and nothing else.
-fn whole_input(text: &str) -> Option<String> {
-    let name = text.strip_prefix("${inputs.")?.strip_suffix('}')?;
-    let plain = !name.is_empty() && !name.contains(['$', '{', '}', '/', '~']);
-    plain.then(|| name.split('.').map(|part| format!("/{part}")).collect())
+/// The dotted path of the input that `text` stands for as a whole: `${inputs.PATH}`, nothing else.
+fn whole_input(text: &str) -> Option<&str> {
+    let path = text.strip_prefix("${inputs.")?.strip_suffix('}')?;
+    let plain = !path.is_empty() && !path.contains(['$', '{', '}', '/', '~']);
+    plain.then_some(path)
 }
 
 /// A path that is wholly an input: exactly these segments, none of which stands for another.
@@ -139,35 +309,23 @@ fn given_path(path: &str) -> Result<Vec<Segment>, String> {
     segments.collect()
 }
 
-/// The names of query parameters; `${inputs.NAME}` stands for the names of that input's members.
-fn query_names(written: Vec<String>, binding: Binding<'_>) -> Result<BTreeSet<String>, String> {
-    let mut names = BTreeSet::new();
-    for name in written {
-        let Some(pointer) = whole_input(&name) else {
-            names.insert(name);
-            continue;
-        };
-        match binding.0.pointer(&pointer) {
-            Some(Value::Object(members)) => names.extend(members.keys().cloned()),
-            None | Some(Value::Null) => {}
-            Some(_) => return Err(format!("the input behind `{name}` is no mapping of a query")),
-        }
-    }
-    Ok(names)
-}
-
-/// Decides about one request. `path_and_query` is exactly what is going to be sent.
-pub fn check(rules: &[Rule], method: &str, path_and_query: &str) -> Result<(), CallError> {
+/// Decides about one request. `path_and_query` is exactly what is going to be sent. Returns the
+/// number of the rule that allows it, from 1.
+///
+/// # Errors
+///
+/// `http.denied`; `http.duplicate-query` for a query parameter that comes twice.
+pub fn check(rules: &[Rule], method: &str, path_and_query: &str) -> Result<u32, CallError> {
     let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
     let keys = query_keys(query)?;
-    if rules.iter().any(|rule| rule.matches(method, path, &keys)) {
-        return Ok(());
+    if let Some(index) = rules.iter().position(|rule| rule.matches(method, path, &keys)) {
+        return Ok(number(index));
     }
     let mut missing = json!({ "method": method, "path": path });
     if !keys.is_empty() {
         missing["query"] = json!(keys);
     }
-    Err(denied("http.denied", &format!("{method} {path}"), &missing))
+    Err(denied("http.denied", &format!("{method} {path}"), missing))
 }
 
 /// The decoded names in a query. One that comes twice is refused: servers disagree about which
@@ -195,7 +353,7 @@ mod tests {
 
     fn rules(rules: Value, inputs: Value) -> Result<Vec<Rule>, String> {
         let rules = rules.as_array().cloned().unwrap();
-        match Scope::http(&rules, Binding(&inputs)) {
+        match Scope::http(&rules, Binding::all(&inputs)) {
             Ok(Scope::Http(rules)) => Ok(rules),
             Ok(Scope::Kubernetes(_)) => unreachable!("asked for http"),
             Err(error) => Err(error.to_string()),
@@ -305,7 +463,7 @@ mod tests {
     fn restrict_only_takes_away() {
         let held = Scope::http(
             &[json!({"method": "GET", "path": "/a/{id}", "query": ["p", "q"]})],
-            Binding(&json!({})),
+            Binding::all(&json!({})),
         )
         .unwrap();
         let cases = [

@@ -1,6 +1,6 @@
 //! Rules of a Kubernetes cluster: verb, kind, namespace, name, subresource, touched fields.
 
-use super::{Binding, Pattern, denied};
+use super::{Binding, Pattern, denied, number};
 use crate::CallError;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -120,13 +120,43 @@ impl Rule {
             && self.subresource == other.subresource
     }
 
+    /// What both rules allow.
+    pub(super) fn meet(&self, other: &Self) -> Option<Self> {
+        let mut verbs: BTreeSet<String> = self.verbs.intersection(&other.verbs).cloned().collect();
+        let namespace = match (&self.namespace, &other.namespace) {
+            (Some(a), Some(b)) => Some(a.meet(b)?),
+            (Some(Pattern::Any), None) | (None, Some(Pattern::Any)) | (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => return None,
+        };
+        let fields = match (&self.fields, &other.fields) {
+            (None, kept) | (kept, None) => kept.clone(),
+            (Some(a), Some(b)) => Some(deeper(a, b)),
+        };
+        if fields.as_ref().is_some_and(Vec::is_empty) {
+            verbs.retain(|verb| !names_fields(verb));
+        }
+        if verbs.is_empty() || self.subresource != other.subresource {
+            return None;
+        }
+        Some(Self {
+            verbs,
+            group: self.group.meet(&other.group)?,
+            resource: self.resource.meet(&other.resource)?,
+            namespace,
+            name: self.name.meet(&other.name)?,
+            subresource: self.subresource.clone(),
+            fields: fields.filter(|fields| !fields.is_empty()),
+        })
+    }
+
     pub(super) fn to_json(&self) -> Value {
-        let mut rule = json!({ "verbs": self.verbs, "resource": kind_text(self.group.as_str(), self.resource.as_str()) });
+        let resource = kind_text(&self.group.to_text(), &self.resource.to_text());
+        let mut rule = json!({ "verbs": self.verbs, "resource": resource });
         if let Some(namespace) = &self.namespace {
-            rule["namespace"] = json!(namespace.as_str());
+            rule["namespace"] = json!(namespace.to_text());
         }
         if self.name != Pattern::Any {
-            rule["name"] = json!(self.name.as_str());
+            rule["name"] = json!(self.name.to_text());
         }
         if let Some(subresource) = &self.subresource {
             rule["subresource"] = json!(subresource);
@@ -146,7 +176,7 @@ impl Rule {
             (None, None) => {
                 question.name.is_some() || !is_namespaced(question.group, question.resource)
             }
-            (Some(Pattern::Literal(_)), None) | (None, Some(_)) => false,
+            (Some(_), None) | (None, Some(_)) => false,
         };
         let name = match question.name {
             Some(name) => self.name.matches(name),
@@ -211,10 +241,17 @@ fn names_fields(verb: &str) -> bool {
 }
 
 /// Decides about one call.
-pub fn check(rules: &[Rule], question: &Question<'_>) -> Result<(), CallError> {
+///
+/// Returns the number of the rule that allows it, from 1.
+///
+/// # Errors
+///
+/// `kubernetes.denied`.
+pub fn check(rules: &[Rule], question: &Question<'_>) -> Result<u32, CallError> {
     let never = question.subresource.is_some_and(|name| NEVER.contains(&name));
-    if !never && rules.iter().any(|rule| rule.matches(question)) {
-        return Ok(());
+    let allowing = || rules.iter().position(|rule| rule.matches(question));
+    if let Some(index) = (!never).then(allowing).flatten() {
+        return Ok(number(index));
     }
     let kind = kind_text(question.group, question.resource);
     let place = match (question.namespace, question.name) {
@@ -244,7 +281,19 @@ pub fn check(rules: &[Rule], question: &Question<'_>) -> Result<(), CallError> {
     if let Some(touched) = question.touched {
         missing["fields"] = json!(touched);
     }
-    Err(denied("kubernetes.denied", &what, &missing))
+    Err(denied("kubernetes.denied", &what, missing))
+}
+
+/// Of each pair of fields where one is inside of the other, the inner one.
+fn deeper(a: &[String], b: &[String]) -> Vec<String> {
+    let of = |these: &[String], those: &[String]| -> Vec<String> {
+        these.iter().filter(|field| inside(field, those)).cloned().collect()
+    };
+    let mut fields = of(a, b);
+    fields.extend(of(b, a));
+    fields.sort();
+    fields.dedup();
+    fields
 }
 
 /// Whether `field` is one of `allowed` or below it.
@@ -284,7 +333,7 @@ mod tests {
     fn rules(rules: Value) -> Vec<Rule> {
         let rules = rules.as_array().cloned().unwrap();
         let inputs = json!({"namespace": "web", "name": "nginx"});
-        match Scope::kubernetes(&rules, Binding(&inputs)).unwrap() {
+        match Scope::kubernetes(&rules, Binding::all(&inputs)).unwrap() {
             Scope::Kubernetes(rules) => rules,
             Scope::Http(_) => unreachable!("asked for kubernetes"),
         }
@@ -395,7 +444,7 @@ mod tests {
     fn subresources_that_run_programs_can_never_be_granted() {
         for name in NEVER {
             let rule = json!({"verbs": ["create"], "resource": "pods", "namespace": "*", "subresource": name});
-            assert!(Scope::kubernetes(&[rule], Binding(&json!({}))).is_err(), "{name}");
+            assert!(Scope::kubernetes(&[rule], Binding::all(&json!({}))).is_err(), "{name}");
             let all = rules(json!([{"verbs": ["get"], "resource": "*", "namespace": "*"}]));
             let question = Question { subresource: Some(name), ..deployment("get", "web", "n") };
             assert!(check(&all, &question).is_err(), "{name}");
@@ -406,7 +455,7 @@ mod tests {
     fn an_input_can_never_widen_a_rule() {
         for input in ["*", "a/b", "A", "-a", "a..b", "", "ä"] {
             let rule = json!({"verbs": ["get"], "resource": "pods", "namespace": "${inputs.n}"});
-            let read = Scope::kubernetes(&[rule], Binding(&json!({"n": input})));
+            let read = Scope::kubernetes(&[rule], Binding::all(&json!({"n": input})));
             assert!(read.is_err(), "{input:?}");
         }
     }
@@ -416,7 +465,7 @@ mod tests {
         let rule = json!({"verbs": ["get", "patch"], "resource": "apps/deployments",
                           "namespace": "web", "fields": ["/spec"]});
         let other = json!({"verbs": ["list"], "resource": "apps/*", "namespace": "*"});
-        let held = Scope::kubernetes(&[rule, other], Binding(&json!({}))).unwrap();
+        let held = Scope::kubernetes(&[rule, other], Binding::all(&json!({}))).unwrap();
         let cases = [
             (
                 json!({"verbs": ["get"], "resource": "apps/deployments", "namespace": "web", "name": "n", "fields": ["/spec/template"]}),

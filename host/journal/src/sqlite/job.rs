@@ -2,9 +2,12 @@
 //!
 //! Works inside a transaction that the writer has begun, and knows no threads and no commits.
 
-use super::signed;
+use super::marks::Head;
+use super::{signed, unsigned};
+use crate::chain::{Hash, seal};
 use crate::{Claim, Event, JournalError, RunId, RunStatus};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashMap;
 use tokio::sync::oneshot;
 
 /// A write, and who waits for it. Nobody waits for what was queued.
@@ -47,6 +50,16 @@ impl From<rusqlite::Error> for Stopped {
     }
 }
 
+/// One transaction: what its writes need to know, and what they leave to be known.
+pub(super) struct Turn {
+    /// Milliseconds since 1970, UTC.
+    pub(super) now: i64,
+    /// A new run gets a greater number than this.
+    pub(super) last_slot: i64,
+    /// The newest event of each run that was written to, by the run's number.
+    pub(super) heads: HashMap<i64, Head>,
+}
+
 /// What a write needs to know of a run.
 struct Row {
     id: i64,
@@ -54,6 +67,15 @@ struct Row {
     events: i64,
     requests: i64,
     last_at: i64,
+    /// The hash of its newest event; nothing if that one is older than the chain.
+    chain: Option<Hash>,
+}
+
+impl Turn {
+    /// At the time `now`; marks may stand in places up to `last_slot`.
+    pub(super) fn new(now: i64, last_slot: i64) -> Self {
+        Self { now, last_slot, heads: HashMap::new() }
+    }
 }
 
 impl Entry {
@@ -63,12 +85,12 @@ impl Entry {
 }
 
 impl Work {
-    /// Does it at the time `now`, in milliseconds since 1970.
-    pub(super) fn perform(&self, connection: &Connection, now: i64) -> Result<i64, Stopped> {
+    /// Does it as a part of `turn`.
+    pub(super) fn perform(&self, connection: &Connection, turn: &mut Turn) -> Result<i64, Stopped> {
         match self {
             Self::Create { run, workflow, owner, entries } => {
-                create(connection, run, workflow, owner, now)?;
-                append(connection, &known(connection, run)?, entries, now)?;
+                create(connection, run, workflow, owner, turn)?;
+                append(connection, run, &known(connection, run)?, entries, turn)?;
                 Ok(1)
             }
             Self::Claim { run, owner, seen } => {
@@ -83,7 +105,7 @@ impl Work {
                 Ok(epoch)
             }
             Self::Append { claim, entries } => {
-                append(connection, &claimed(connection, claim)?, entries, now)
+                append(connection, &claim.run, &claimed(connection, claim)?, entries, turn)
             }
             Self::Release { claim } => {
                 let row = claimed(connection, claim)?;
@@ -92,7 +114,7 @@ impl Work {
                     .execute([row.id])?;
                 Ok(0)
             }
-            Self::Ask { run, body } => ask(connection, &known(connection, run)?, body, now),
+            Self::Ask { run, body } => ask(connection, &known(connection, run)?, body, turn.now),
         }
     }
 }
@@ -102,41 +124,71 @@ fn create(
     run: &RunId,
     workflow: &str,
     owner: &str,
-    now: i64,
+    turn: &Turn,
 ) -> Result<(), Stopped> {
+    // Its number is its place among the marks, so no number that was ever given is given again.
     let mut insert = connection.prepare_cached(
         "INSERT INTO run
-            (name, workflow, status, started_at, epoch, owner, events, requests, last_at)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, 0, 0, ?4)
+            (id, name, workflow, status, started_at, epoch, owner, events, requests, last_at,
+             chained_from)
+         VALUES (max(coalesce((SELECT max(id) FROM run), 0), ?6) + 1,
+                 ?1, ?2, ?3, ?4, 1, ?5, 0, 0, ?4, 0)
          ON CONFLICT (name) DO NOTHING",
     )?;
     let status = RunStatus::Running.as_str();
-    match insert.execute(params![run.as_str(), workflow, status, now, owner])? {
+    let row = params![run.as_str(), workflow, status, turn.now, owner, turn.last_slot];
+    match insert.execute(row)? {
         0 => Err(Stopped::Refused(JournalError::Exists { run: run.clone() })),
         _ => Ok(()),
     }
 }
 
-fn append(connection: &Connection, row: &Row, entries: &[Entry], now: i64) -> Result<i64, Stopped> {
-    let at = now.max(row.last_at);
-    let mut insert = connection
-        .prepare_cached("INSERT INTO event (run, position, at, body) VALUES (?1, ?2, ?3, ?4)")?;
+fn append(
+    connection: &Connection,
+    run: &RunId,
+    row: &Row,
+    entries: &[Entry],
+    turn: &mut Turn,
+) -> Result<i64, Stopped> {
+    let at = turn.now.max(row.last_at);
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO event (run, position, at, body, hash) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
     let mut next = row.events;
+    let mut chain = row.chain;
     for entry in entries {
-        insert.execute(params![row.id, next, at, entry.body])?;
+        let previous = chain.unwrap_or(Hash::ORIGIN);
+        let hash = seal(run.as_str(), previous, unsigned(next), at, entry.body.as_bytes());
+        insert.execute(params![row.id, next, at, entry.body, hash.as_bytes()])?;
+        chain = Some(hash);
         next += 1;
     }
-    match entries.iter().rev().find_map(|entry| entry.status) {
+    let status = entries.iter().rev().find_map(|entry| entry.status);
+    match status {
         None => connection
-            .prepare_cached("UPDATE run SET events = ?2, last_at = ?3 WHERE id = ?1")?
-            .execute(params![row.id, next, at])?,
+            .prepare_cached("UPDATE run SET events = ?2, last_at = ?3, chain = ?4 WHERE id = ?1")?
+            .execute(params![row.id, next, at, chain.as_ref().map(Hash::as_bytes)])?,
         Some(status) => connection
             .prepare_cached(
-                "UPDATE run SET events = ?2, last_at = ?3, status = ?4, finished_at = ?5
+                "UPDATE run SET events = ?2, last_at = ?3, chain = ?4, status = ?5,
+                    finished_at = ?6
                  WHERE id = ?1",
             )?
-            .execute(params![row.id, next, at, status.as_str(), status.is_final().then_some(at)])?,
+            .execute(params![
+                row.id,
+                next,
+                at,
+                chain.as_ref().map(Hash::as_bytes),
+                status.as_str(),
+                status.is_final().then_some(at)
+            ])?,
     };
+    if let Some(hash) = chain.filter(|_| !entries.is_empty()) {
+        let first = turn.heads.get(&row.id).map_or(unsigned(row.events), |head| head.first);
+        let ended = status.is_some_and(RunStatus::is_final);
+        let (run, position) = (run.as_str().to_owned(), unsigned(next - 1));
+        turn.heads.insert(row.id, Head { run, first, position, hash, ended });
+    }
     Ok(at)
 }
 
@@ -161,8 +213,9 @@ fn claimed(connection: &Connection, claim: &Claim) -> Result<Row, Stopped> {
 }
 
 fn known(connection: &Connection, run: &RunId) -> Result<Row, Stopped> {
-    let mut select = connection
-        .prepare_cached("SELECT id, epoch, events, requests, last_at FROM run WHERE name = ?1")?;
+    let mut select = connection.prepare_cached(
+        "SELECT id, epoch, events, requests, last_at, chain FROM run WHERE name = ?1",
+    )?;
     let row = select.query_row([run.as_str()], |row| {
         Ok(Row {
             id: row.get(0)?,
@@ -170,6 +223,7 @@ fn known(connection: &Connection, run: &RunId) -> Result<Row, Stopped> {
             events: row.get(2)?,
             requests: row.get(3)?,
             last_at: row.get(4)?,
+            chain: row.get::<_, Option<Vec<u8>>>(5)?.and_then(|bytes| Hash::from_bytes(&bytes)),
         })
     });
     let row = row.optional()?;

@@ -3,6 +3,7 @@
 //! Readers never wait for the writer, and see what is committed.
 
 use super::{schema, signed, storage, unsigned};
+use crate::chain::{Hash, Sealed};
 use crate::{JournalError, Owner, Recorded, Request, RunId, RunStatus, RunSummary};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -34,6 +35,10 @@ impl From<rusqlite::Error> for Fault {
 
 /// Who drives a run.
 pub(super) struct Holder {
+    /// The run's number.
+    pub(super) id: i64,
+    /// How many events it has.
+    pub(super) events: u64,
     pub(super) epoch: i64,
     pub(super) owner: Option<Owner>,
 }
@@ -69,11 +74,13 @@ impl Readers {
 }
 
 pub(super) fn holder(connection: &Connection, run: &RunId) -> Result<Option<Holder>, Fault> {
-    let mut select = connection.prepare_cached("SELECT epoch, owner FROM run WHERE name = ?1")?;
+    let mut select =
+        connection.prepare_cached("SELECT epoch, owner, id, events FROM run WHERE name = ?1")?;
     let holder = select.query_row([run.as_str()], |row| {
         let owner: Option<String> = row.get(1)?;
         let owner = owner.map(|json| decode(1, &json)).transpose()?;
-        Ok(Holder { epoch: row.get(0)?, owner })
+        let events = unsigned(row.get(3)?);
+        Ok(Holder { id: row.get(2)?, events, epoch: row.get(0)?, owner })
     });
     Ok(holder.optional()?)
 }
@@ -113,6 +120,42 @@ pub(super) fn events(
         return Err(Fault::Known(JournalError::Missing { run: run.clone(), position: next }));
     }
     Ok(events)
+}
+
+pub(super) fn sealed(
+    connection: &Connection,
+    run: &RunId,
+    from: u64,
+    most: usize,
+) -> Result<Vec<Sealed>, Fault> {
+    let mut select = connection.prepare_cached(
+        "SELECT position, at, body, hash FROM event
+         WHERE run = (SELECT id FROM run WHERE name = ?1) AND position >= ?2
+         ORDER BY position LIMIT ?3",
+    )?;
+    let found = select.query_map(params![run.as_str(), signed(from), limit(most)], record)?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// From a row of position, time, body and hash.
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Sealed> {
+    Ok(Sealed {
+        position: unsigned(row.get(0)?),
+        at: row.get(1)?,
+        body: row.get_ref(2)?.as_bytes()?.to_vec(),
+        hash: row.get_ref(3)?.as_bytes_or_null()?.and_then(Hash::from_bytes),
+    })
+}
+
+/// The hash of one event of the run of that number; None if there is no such event, or it has
+/// none.
+pub(super) fn hash_at(connection: &Connection, run: i64, position: u64) -> Option<Hash> {
+    let mut select = connection
+        .prepare_cached("SELECT hash FROM event WHERE run = ?1 AND position = ?2")
+        .ok()?;
+    let hash: Option<Vec<u8>> =
+        select.query_row(params![run, signed(position)], |row| row.get(0)).optional().ok()??;
+    Hash::from_bytes(&hash?)
 }
 
 const SUMMARY: &str = "SELECT name, workflow, status, started_at, finished_at FROM run";

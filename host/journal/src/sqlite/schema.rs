@@ -5,6 +5,8 @@
 use super::storage;
 use crate::JournalError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -51,7 +53,13 @@ const MIGRATIONS: &[&str] = &[
         body TEXT NOT NULL,
         UNIQUE (run, number)
     ) STRICT;",
+    // The events of a run before this position are older than the chain and have no hash.
+    "ALTER TABLE run ADD COLUMN chained_from INTEGER NOT NULL DEFAULT 0;
+    UPDATE run SET chained_from = events;",
 ];
+
+/// The version that brought the chain.
+pub(super) const CHAINED: i64 = 2;
 
 /// The newest version that is known here.
 const KNOWN: i64 = MIGRATIONS.len() as i64;
@@ -90,6 +98,71 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(path)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
+}
+
+/// Opens the file for looking at it as it is: nothing is made, tidied up or brought up to date.
+/// Also gives its version.
+///
+/// A file that can't be written to and that nobody has open is read as it stands, since SQLite
+/// could not make the files beside it that it would need otherwise.
+pub(super) fn open_untouched(path: &Path) -> Result<(Connection, i64), Untouched> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let look = |connection: Connection| -> Result<(Connection, i64), Fault> {
+        connection.busy_timeout(BUSY_MAX)?;
+        connection.set_prepared_statement_cache_capacity(32);
+        let found = version_now(&connection)?;
+        Ok((connection, found))
+    };
+    let opened = Connection::open_with_flags(path, flags).map_err(Fault::from).and_then(look);
+    let opened = match opened {
+        Err(Fault::Sql(cause)) if cannot_share(&cause) && !has_log(path) => {
+            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+            let frozen = Connection::open_with_flags(frozen_uri(path), flags);
+            frozen.map_err(Fault::from).and_then(look)
+        }
+        opened => opened,
+    };
+    opened.map_err(|fault| match fault {
+        Fault::Newer { found } => Untouched::Newer { found, known: KNOWN },
+        Fault::Foreign => Untouched::Foreign,
+        Fault::Sql(cause) => Untouched::Sql(cause),
+    })
+}
+
+/// Why a file could not be looked at.
+pub(super) enum Untouched {
+    Newer { found: i64, known: i64 },
+    Foreign,
+    Sql(rusqlite::Error),
+}
+
+/// Whether SQLite misses the files beside the database and may not make them.
+fn cannot_share(cause: &rusqlite::Error) -> bool {
+    matches!(
+        cause.sqlite_error_code(),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+    )
+}
+
+/// Whether there is a write-ahead log with something in it.
+fn has_log(path: &Path) -> bool {
+    let mut log = OsString::from(path);
+    log.push("-wal");
+    fs::metadata(log).is_ok_and(|log| log.len() > 0)
+}
+
+fn frozen_uri(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                uri.push(char::from(*byte));
+            }
+            // Writing into a text can't fail.
+            _ => drop(write!(uri, "%{byte:02X}")),
+        }
+    }
+    uri + "?immutable=1"
 }
 
 /// Only what is made here gets a mode; an existing file keeps what its owner gave it.

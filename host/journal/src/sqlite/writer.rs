@@ -3,8 +3,9 @@
 //! All jobs that wait are one transaction: a commit costs a flush of the disk however much is
 //! in it. The thread ends when the journal is dropped, after the last job.
 
-use super::job::{Job, Stopped};
-use super::storage;
+use super::job::{Job, Stopped, Turn};
+use super::marks::Marks;
+use super::{read, storage};
 use crate::{JournalError, memory};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::io;
@@ -19,6 +20,10 @@ use std::time::{Duration, Instant};
 /// step that writes a line per millisecond causes 50 commits a second instead of 1,000.
 const QUEUE_WAIT: Duration = Duration::from_millis(20);
 
+/// How long the thread must have been idle before it flushes the marks of ended runs: whoever
+/// waits for a run does not wait for that.
+const IDLE_WAIT: Duration = Duration::from_millis(100);
+
 /// The most jobs in one transaction, so that the first of them does not wait for long.
 const JOBS_MAX: usize = 1024;
 
@@ -31,9 +36,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, path: Arc<str>) -> io::Result<Self> {
+    pub(super) fn start(connection: Connection, marks: Marks, path: Arc<str>) -> io::Result<Self> {
         let (jobs, inbox) = mpsc::channel();
-        let desk = Desk { connection, path, inbox, kept: Vec::new() };
+        let desk = Desk { connection, marks, path, inbox, kept: Vec::new() };
         let thread = thread::Builder::new().name("journal".to_owned()).spawn(|| desk.work())?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -58,6 +63,7 @@ impl Drop for Writer {
 /// What the thread works with.
 struct Desk {
     connection: Connection,
+    marks: Marks,
     path: Arc<str>,
     inbox: Receiver<Job>,
     /// Queued jobs that the disk has refused; they go first in the next transaction.
@@ -85,14 +91,27 @@ impl Fault {
 
 impl Desk {
     fn work(mut self) {
-        while let Ok(first) = self.inbox.recv() {
+        while let Some(first) = self.next() {
             let jobs = self.gather(first);
             self.commit(jobs);
+            self.marks.flush_if_due();
         }
         if !self.kept.is_empty() {
             let jobs = std::mem::take(&mut self.kept);
             self.commit(jobs);
         }
+        self.marks.flush();
+    }
+
+    /// The next job. None when the journal is dropped.
+    fn next(&mut self) -> Option<Job> {
+        if self.marks.wants_flush() {
+            match self.inbox.recv_timeout(IDLE_WAIT) {
+                Err(RecvTimeoutError::Timeout) => self.marks.flush(),
+                told => return told.ok(),
+            }
+        }
+        self.inbox.recv().ok()
     }
 
     /// What was kept, `first`, and all that waits behind it. Waits a little for more if
@@ -156,16 +175,20 @@ impl Desk {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(fault("get the right to write to"))?;
-        let now = memory::now();
+        // With the right to write in hand, no other process takes a place meanwhile.
+        let mut turn = Turn::new(memory::now(), self.marks.last_slot());
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
-            answers.push(match job.work.perform(&transaction, now) {
+            answers.push(match job.work.perform(&transaction, &mut turn) {
                 Ok(number) => Ok(number),
                 Err(Stopped::Refused(error)) => Err(error),
                 Err(Stopped::Broken(cause)) => return Err(fault("write to")(cause)),
             });
         }
         transaction.commit().map_err(fault("commit to"))?;
+        // Before anyone hears of it, so that what was acknowledged can't be lost unnoticed.
+        let connection = &self.connection;
+        self.marks.note(&turn.heads, |run, position| read::hash_at(connection, run, position));
         Ok(answers)
     }
 
@@ -202,11 +225,11 @@ mod tests {
     /// A desk that nobody works at, with one run in its journal.
     fn desk() -> (TempDir, Desk, Sender<Job>, Claim) {
         let folder = tempfile::tempdir().expect("make a folder");
-        let Ok(connection) = schema::open(&folder.path().join("runs.db"), "x") else {
-            panic!("open")
-        };
+        let path = folder.path().join("runs.db");
+        let Ok(connection) = schema::open(&path, "x") else { panic!("open") };
         let (jobs, inbox) = mpsc::channel();
-        let mut desk = Desk { connection, path: "x".into(), inbox, kept: Vec::new() };
+        let marks = Marks::beside(&path);
+        let mut desk = Desk { connection, marks, path: "x".into(), inbox, kept: Vec::new() };
         let (run, first) = start("w");
         let entries = vec![Entry::new(&first).expect("serialize")];
         let (workflow, owner) = ("w".to_owned(), "{}".to_owned());

@@ -118,6 +118,7 @@ fn plan(steps: &[(&str, &[&str])]) -> Plan {
             name: "p".to_owned(),
             version: "1.0.0".to_owned(),
             digest: "sha256:0".to_owned(),
+            signer: None,
         }),
         after: after.iter().map(|step| name(step)).collect(),
         when: after.iter().map(|step| json!(format!("${{steps.'{step}'.succeeded}}"))).collect(),
@@ -126,6 +127,7 @@ fn plan(steps: &[(&str, &[&str])]) -> Plan {
             .map(|step| ((*step).to_owned(), json!({"$type": "Output", "from": step, "name": "x"})))
             .collect::<Map<_, _>>()
             .into(),
+        extras: workflow::StepExtras::default(),
     };
     Plan {
         workflow: "w".to_owned(),
@@ -591,6 +593,15 @@ impl Journal for Faulty {
 
     async fn events(&self, run: &RunId, f: u64, m: usize) -> Result<Vec<Recorded>, JournalError> {
         self.journal.events(run, f, m).await
+    }
+
+    async fn sealed(
+        &self,
+        run: &RunId,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<journal::chain::Sealed>, JournalError> {
+        self.journal.sealed(run, from, most).await
     }
 
     async fn runs(

@@ -60,10 +60,12 @@ fn step(line: &str) -> PlannedStep {
             name: "p".to_owned(),
             version: "1.0.0".to_owned(),
             digest: "sha256:0".to_owned(),
+            signer: None,
         }),
         after: all,
         when,
         spec: Value::Object(needs.iter().map(output).collect()),
+        extras: workflow::StepExtras::default(),
     }
 }
 

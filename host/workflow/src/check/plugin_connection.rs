@@ -21,10 +21,19 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Type and name of the connection that is written at a pointer, if one is.
+pub(crate) fn written_connection(spec: &Value, pointer: &str) -> Option<(String, String)> {
+    match held(spec, pointer) {
+        Held::Connection { kind, name } => Some((kind, name)),
+        Held::Anything | Held::Something | Held::Nothing => None,
+    }
+}
+
 /// What a place in the inputs holds.
 enum Held {
     Connection {
         kind: String,
+        name: String,
     },
     /// Whatever an expression comes to.
     Anything,
@@ -39,8 +48,8 @@ fn finding(step: &Step, need: &ConnectionNeed, signature: &Signature) -> Option<
     let mut wrong = None;
     for pointer in &need.from {
         match spec.map_or(Held::Nothing, |spec| held(&spec.value, pointer)) {
-            Held::Connection { kind } if kind == need.kind => return None,
-            Held::Connection { kind } => {
+            Held::Connection { kind, .. } if kind == need.kind => return None,
+            Held::Connection { kind, .. } => {
                 let message = format!(
                     "{plugin} needs a connection of type {}, this is one of type {}",
                     quote(&need.kind),
@@ -134,7 +143,9 @@ fn what_it_comes_to(value: &Value) -> Held {
     let references = Expression::from_tree(value).references();
     let mut connections = references.connections.iter();
     match (connections.next(), connections.next()) {
-        (Some((kind, _)), None) if whole => Held::Connection { kind: kind.clone() },
+        (Some((kind, name)), None) if whole => {
+            Held::Connection { kind: kind.clone(), name: name.clone() }
+        }
         _ => Held::Anything,
     }
 }

@@ -45,6 +45,7 @@ codes! {
     EmptyText "empty-text" Error "A text that must say something is empty.";
     FunctionArguments "function-arguments" Error "A function is called with arguments that it does not take.";
     IgnoredKey "ignored-key" Warning "Relay acts on this key, Bowline does not.";
+    MalformedExtras "malformed-extras" Error "What only this host reads of a step can't be understood.";
     MalformedReference "malformed-reference" Error "A reference lacks a name that is a plain text.";
     MissingConnection "missing-connection" Error "The plugin needs a connection and the step names none.";
     MissingInput "missing-input" Error "The plugin needs an input and the step has none.";
@@ -67,6 +68,7 @@ codes! {
     UndeclaredParameter "undeclared-parameter" Error "A parameter is used and not declared, so it never has a value.";
     UnknownConnection "unknown-connection" Error "The operator's configuration has no such connection.";
     UnknownFunction "unknown-function" Error "There is no such function.";
+    UnknownGrant "unknown-grant" Error "A step grants something to a connection that its plugin does not ask for.";
     UnknownInput "unknown-input" Error "The plugin does not know an input that the step gives.";
     UnknownKey "unknown-key" Warning "The language has no such key; it has no effect.";
     UnknownOutput "unknown-output" Error "The plugin of a step gives no such output.";

@@ -6,7 +6,8 @@
 use super::fields::{Empty, Fields, Path, what};
 use super::{Container, Document, Parameter, Source, Step, Trigger, Written};
 use crate::StepKind;
-use crate::diagnostic::{Code, Diagnostic, quote};
+use crate::diagnostic::{Code, Diagnostic, printable, quote};
+use crate::extras::{EXTRAS_KEY, StepExtras};
 use crate::source::{Span, Spanned};
 use crate::tags::Values;
 use crate::yaml::{Kind, Node};
@@ -39,6 +40,7 @@ const STEP_KEYS: &[&str] = &[
     "inputFile",
     "command",
     "args",
+    EXTRAS_KEY,
 ];
 const TRIGGER_KEYS: &[&str] = &["name", "source", "binding", "when"];
 const SOURCE_TYPES: &[&str] = &["schedule", "push", "webhook"];
@@ -169,6 +171,7 @@ fn step(fields: &mut Fields<'_>, node: &Node, path: &Path<'_>) -> Option<Step> {
         kind: StepKind::Container,
         depends_on: Vec::new(),
         when: None,
+        extras: StepExtras::default(),
         container: Container::default(),
     };
     let mut kind_fits = true;
@@ -185,6 +188,7 @@ fn step(fields: &mut Fields<'_>, node: &Node, path: &Path<'_>) -> Option<Step> {
             "description" => (),
             "dependsOn" => step.depends_on = depends_on(fields, &value, &path_of_field),
             "when" => step.when = written(fields, &value),
+            EXTRAS_KEY => step.extras = extras(fields, &value, &path_of_field),
             _ if container_field(fields, &mut step.container, &key, &value, path) => (),
             _ => fields.unknown_key(&key, path, STEP_KEYS),
         }
@@ -199,6 +203,21 @@ fn step(fields: &mut Fields<'_>, node: &Node, path: &Path<'_>) -> Option<Step> {
         fields.missing(at, path, "image", help);
     }
     Some(step)
+}
+
+/// What only this host reads. Rules hold `${inputs.x}`, so none of it is an expression.
+fn extras(fields: &mut Fields<'_>, node: &Node, path: &Path<'_>) -> StepExtras {
+    if !fields.is_mapping(node, path) {
+        return StepExtras::default();
+    }
+    let value = fields.values.data(node);
+    StepExtras::read(&value).unwrap_or_else(|error| {
+        let message = format!("{} can't be understood: {}", quote(EXTRAS_KEY), printable(&error));
+        let diagnostic = Diagnostic::new(Code::MalformedExtras, node.head(), message);
+        let help = "it can hold `grants`, by connection, and `limits`";
+        fields.report(diagnostic.helping(help).at(path.to_string()));
+        StepExtras::default()
+    })
 }
 
 fn depends_on(fields: &mut Fields<'_>, node: &Node, path: &Path<'_>) -> Vec<Spanned<String>> {

@@ -206,6 +206,7 @@ fn kubectl() -> Resolution {
     }))
     .expect("a manifest");
     let digest = format!("sha256:{}", "0".repeat(64));
-    let pin = PluginPin { name: "kubectl".to_owned(), version: "1.0.0".to_owned(), digest };
+    let pin =
+        PluginPin { name: "kubectl".to_owned(), version: "1.0.0".to_owned(), digest, signer: None };
     Resolution::Found(Box::new(Signature { pin, manifest }))
 }

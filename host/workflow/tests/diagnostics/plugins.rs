@@ -52,6 +52,26 @@ steps:
     cluster: {connection: "${connections.datadog.keys}"}
 #                         ^ wrong-connection-type
 "#
+    a_step_grants_only_what_its_plugin_asks_for r#"
+steps:
+- name: a
+#       ^ unknown-grant: `rollback` asks for no connection that it calls `clutser`
+  image: rollback
+  spec:
+    deployment: web
+    connection: !Connection {type: kubernetes, name: prod}
+  x-bowline:
+    grants:
+      clutser: [{verbs: [get], resource: pods}]
+- name: b
+  image: rollback
+  spec:
+    deployment: web
+    connection: !Connection {type: kubernetes, name: prod}
+  x-bowline:
+    limit: {calls: 3}
+#   ^^^^^ malformed-extras: `x-bowline` can't be understood: unknown field `limit`
+"#
     a_computed_connection_is_not_judged r#"
 parameters: {cluster: {}}
 steps:

@@ -1,0 +1,108 @@
+//! The layer that writes down: an intent before a call leaves, how it ended before the guest sees
+//! it, and each refusal. Nothing that is written holds a credential.
+
+use crate::call::Grant;
+use crate::{CallError, Layer, Operation, Reason};
+use journal::{Effect, EffectOutcome};
+
+impl Grant {
+    /// A write is on record before it leaves the host. A read need not be: asked again after a
+    /// crash it does no harm, and whatever write follows it makes its record durable.
+    pub(crate) async fn intend(&self, operation: Operation, rule: u32) -> Result<u32, CallError> {
+        if !Layer::Record.on() {
+            return Ok(0);
+        }
+        let recorder = &self.attempt.recorder;
+        let writes = operation.writes;
+        let effect = self.effect(operation, rule);
+        if !writes {
+            return Ok(recorder.intend_read(effect));
+        }
+        let intended = recorder.intend(effect).await;
+        intended.map_err(|error| journal_failed(&error, "so the call was not made"))
+    }
+
+    /// How a write ended is on record before the guest sees it.
+    pub(crate) async fn settle(
+        &self,
+        writes: bool,
+        number: u32,
+        outcome: EffectOutcome,
+    ) -> Result<(), CallError> {
+        if !Layer::Record.on() {
+            return Ok(());
+        }
+        let recorder = &self.attempt.recorder;
+        if !writes {
+            recorder.settle_read(number, outcome);
+            return Ok(());
+        }
+        recorder.settle(number, outcome).await.map_err(|error| {
+            let mut error = journal_failed(&error, "and the call was made");
+            error.in_doubt = true;
+            error
+        })
+    }
+
+    /// A refusal is worth knowing too: it says what a step tried to do.
+    pub(crate) async fn refuse(
+        &self,
+        operation: &Operation,
+        refused: &CallError,
+    ) -> Result<(), CallError> {
+        if !Layer::Record.on() {
+            return Ok(());
+        }
+        let redactor = &self.attempt.redactor;
+        let message = format!("{} {}: {}", self.connection, operation.text, refused.message);
+        let outcome = EffectOutcome::NotMade {
+            code: refused.code.clone(),
+            message: redactor.text(&message).into_owned(),
+            denial: refused
+                .denial(&self.slot, &self.connection)
+                .map(|denial| redactor.denial(denial)),
+        };
+        let refused = self.attempt.recorder.refuse(outcome).await;
+        refused
+            .map(|_number| ())
+            .map_err(|error| journal_failed(&error, "and the call was refused"))
+    }
+
+    fn effect(&self, operation: Operation, rule: u32) -> Effect {
+        let Operation { text, writes, precondition, digest, request_bytes, .. } = operation;
+        let operation = self.attempt.redactor.text(&text).into_owned();
+        Effect {
+            connection: self.connection.to_string(),
+            operation,
+            writes,
+            precondition,
+            digest,
+            slot: Some(self.slot.to_string()),
+            rule: Some(rule),
+            request_bytes,
+        }
+    }
+}
+
+/// How a call ended, for the journal. `answered` holds status and bytes, whatever the guest gets.
+pub(crate) fn outcome<T>(
+    answered: &Result<((u16, u64), T), CallError>,
+    redacted: u64,
+) -> EffectOutcome {
+    match answered {
+        Ok(((status, bytes), _)) => {
+            EffectOutcome::Answered { status: *status, bytes: *bytes, redacted }
+        }
+        Err(error) if error.in_doubt => EffectOutcome::InDoubt { message: error.message.clone() },
+        Err(error) => EffectOutcome::NotMade {
+            code: error.code.clone(),
+            message: error.message.clone(),
+            denial: None,
+        },
+    }
+}
+
+fn journal_failed(source: &journal::JournalError, so: &str) -> CallError {
+    let message = format!("the host could not write into its journal, {so}: {source}");
+    CallError::new(Reason::Other, "host.journal", message)
+}

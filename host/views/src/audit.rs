@@ -1,0 +1,291 @@
+//! A run as a record of decisions: who let what happen, under which rule, and what came of it.
+//!
+//! Drawn from events alone, one record per decision, in [`page`] for people and in [`lines`] for
+//! programs. Never shows a body or the value of a query; what an older journal does not know is
+//! unknown here and not guessed.
+
+mod lines;
+mod page;
+
+pub use lines::lines;
+pub use page::page;
+
+use crate::RunView;
+use journal::audit::{Audited, Finding};
+use journal::{Effect, EffectOutcome, Event, Failure, Recorded, RunStatus};
+use serde_json::Value;
+use std::collections::HashMap;
+use workflow::StepName;
+
+/// A run and the decisions in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audit {
+    /// What the run was.
+    pub run: RunView,
+    /// In the order in which they were first written.
+    pub records: Vec<Record>,
+}
+
+/// One decision, or one turn of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// When it was written, in milliseconds since 1970, UTC.
+    pub at: i64,
+    /// Of the event that tells it first.
+    pub position: u64,
+    /// Which step, unless it is about the whole run.
+    pub step: Option<StepName>,
+    /// Which attempt; 0 when it is about none.
+    pub attempt: u32,
+    /// What.
+    pub what: What,
+}
+
+/// What was decided or happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// The run began.
+    Started,
+    /// Someone asked the run to stop.
+    CancelAsked {
+        /// Who.
+        by: String,
+    },
+    /// The run ended, or waits.
+    Finished {
+        /// How.
+        status: RunStatus,
+    },
+    /// An attempt began.
+    Attempt,
+    /// The attempt may use a connection.
+    Granted {
+        /// The plugin's name for it.
+        slot: String,
+        /// `type/name`.
+        connection: String,
+        /// In the form of a manifest.
+        rules: Value,
+    },
+    /// The attempt asked for a call.
+    Call(Call),
+    /// The attempt did its work.
+    Succeeded,
+    /// The attempt did not do its work.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+    /// The step was left out.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// The host ended in the middle of the attempt.
+    Interrupted,
+}
+
+/// A call that was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Counts the calls of the attempt.
+    pub number: u32,
+    /// None for a call that was refused.
+    pub effect: Option<Effect>,
+    /// None while nobody knows.
+    pub outcome: Option<EffectOutcome>,
+    /// When the outcome was written, in milliseconds since 1970, UTC.
+    pub settled_at: Option<i64>,
+}
+
+/// What the check of the run's chain came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Proof<'a> {
+    /// What was checked.
+    pub done: &'a Audited,
+    /// The first thing that is wrong with the run.
+    pub finding: Option<&'a Finding>,
+}
+
+impl Audit {
+    /// What these events, from the first on, tell. None if they do not begin with the start of a
+    /// run.
+    #[must_use]
+    pub fn from_events(events: &[Recorded]) -> Option<Self> {
+        let run = RunView::from_events(events)?;
+        let mut fold = Fold::default();
+        for recorded in events {
+            fold.take(recorded);
+        }
+        Some(Self { run, records: fold.records })
+    }
+
+    /// The plugin that the plan pins for a step: name, version, digest, and who signed it.
+    fn plugin(&self, step: &StepName) -> Option<Plugin> {
+        let planned = self.run.plan.steps.iter().find(|planned| planned.name == *step)?;
+        let pin = serde_json::to_value(planned.plugin.as_ref()?).ok()?;
+        let text = |name: &str| Some(pin.get(name)?.as_str()?.to_owned());
+        Some(Plugin {
+            name: text("name")?,
+            version: text("version")?,
+            digest: text("digest")?,
+            signer: text("signer"),
+        })
+    }
+}
+
+/// A pinned plugin.
+#[derive(Clone, Debug, serde::Serialize)]
+struct Plugin {
+    name: String,
+    version: String,
+    digest: String,
+    /// None if nobody signed it, or nobody looked.
+    signer: Option<String>,
+}
+
+#[derive(Default)]
+struct Fold {
+    records: Vec<Record>,
+    /// Where the calls without an outcome are.
+    open: HashMap<(StepName, u32, u32), usize>,
+}
+
+impl Fold {
+    fn take(&mut self, recorded: &Recorded) {
+        let of_run = |what| Some((None, 0, what));
+        let of_step = |step: &StepName, attempt, what| Some((Some(step.clone()), attempt, what));
+        let record = match &recorded.event {
+            Event::RunStarted { .. } => of_run(What::Started),
+            Event::CancelRequested { by } => of_run(What::CancelAsked { by: by.clone() }),
+            Event::RunFinished { status } => of_run(What::Finished { status: *status }),
+            Event::StepStarted { step, attempt } => of_step(step, *attempt, What::Attempt),
+            Event::ConnectionGranted { step, attempt, slot, connection, rules } => {
+                let (slot, connection) = (slot.clone(), connection.clone());
+                let rules = rules.clone();
+                of_step(step, *attempt, What::Granted { slot, connection, rules })
+            }
+            Event::EffectIntended { step, attempt, number, effect } => {
+                self.open.insert((step.clone(), *attempt, *number), self.records.len());
+                let effect = Some(effect.clone());
+                let call = Call { number: *number, effect, outcome: None, settled_at: None };
+                of_step(step, *attempt, What::Call(call))
+            }
+            Event::EffectSettled { step, attempt, number, outcome } => {
+                self.settle(recorded.at, (step.clone(), *attempt, *number), outcome)
+            }
+            Event::StepSucceeded { step, attempt, .. } => of_step(step, *attempt, What::Succeeded),
+            Event::StepFailed { step, attempt, failure } => {
+                of_step(step, *attempt, What::Failed { failure: failure.clone() })
+            }
+            Event::StepSkipped { step, reason } => {
+                of_step(step, 0, What::Skipped { reason: reason.clone() })
+            }
+            Event::StepInterrupted { step, attempt } => of_step(step, *attempt, What::Interrupted),
+            Event::StepLogged { .. } | Event::StepProgressed { .. } => None,
+        };
+        if let Some((step, attempt, what)) = record {
+            let Recorded { at, position, .. } = *recorded;
+            self.records.push(Record { at, position, step, attempt, what });
+        }
+    }
+
+    /// Completes the call that was intended, or gives a record of one that never was.
+    fn settle(
+        &mut self,
+        at: i64,
+        call: (StepName, u32, u32),
+        outcome: &EffectOutcome,
+    ) -> Option<(Option<StepName>, u32, What)> {
+        let (outcome, settled_at) = (Some(outcome.clone()), Some(at));
+        if let Some(What::Call(intended)) =
+            self.open.remove(&call).map(|place| &mut self.records[place].what)
+        {
+            (intended.outcome, intended.settled_at) = (outcome, settled_at);
+            return None;
+        }
+        let (step, attempt, number) = call;
+        Some((Some(step), attempt, What::Call(Call { number, effect: None, outcome, settled_at })))
+    }
+}
+
+impl Call {
+    /// Whether the host refused it before it was on its way.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.effect.is_none()
+    }
+
+    /// Milliseconds from the intent on record to the outcome on record.
+    fn took(&self, at: i64) -> Option<i64> {
+        self.effect.as_ref()?;
+        Some(self.settled_at?.saturating_sub(at).max(0))
+    }
+}
+
+/// Bytes of the request; None if the journal that tells of it did not count them.
+fn request_bytes(effect: &Effect) -> Option<u64> {
+    let counted = effect.request_bytes > 0 || effect.slot.is_some() || effect.rule.is_some();
+    counted.then_some(effect.request_bytes)
+}
+
+/// Which kind of bound a failure met: `limit`, `denied` or `handle`.
+fn struck(failure: &Failure) -> Option<&'static str> {
+    let (kind, _) = failure.code.split_once('.')?;
+    ["limit", "denied", "handle"].into_iter().find(|known| *known == kind)
+}
+
+/// `text` with the values of queries left out: `GET /x?id=5&y=6` becomes `GET /x?id=…&y=…`.
+fn without_query_values(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        let Some((path, query)) = word.split_once('?').filter(|(path, _)| path.contains('/'))
+        else {
+            return word.to_owned();
+        };
+        let end = if query.ends_with(':') { ":" } else { "" };
+        let names = query.split('&').map(|pair| match pair.split_once('=') {
+            Some((name, _)) => format!("{name}=…"),
+            None => pair.trim_end_matches(':').to_owned(),
+        });
+        format!("{path}?{}{end}", names.collect::<Vec<_>>().join("&"))
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_queries_are_left_out() {
+        let cases = [
+            ("GET /api/v2/incidents", "GET /api/v2/incidents"),
+            ("GET /x?id=5&key=a=b&flag", "GET /x?id=…&key=…&flag"),
+            ("http/x GET /x?secret=5: not allowed", "http/x GET /x?secret=…: not allowed"),
+            ("http/x GET /x?flag: no", "http/x GET /x?flag: no"),
+            ("is this a question? yes=no", "is this a question? yes=no"),
+            ("", ""),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(without_query_values(text), expected);
+        }
+    }
+
+    #[test]
+    fn bounds_are_known_by_their_codes() {
+        let cases = [
+            ("limit.cpu", Some("limit")),
+            ("denied.wasi-sockets", Some("denied")),
+            ("handle.forged", Some("handle")),
+            ("limit", None),
+            ("limits.cpu", None),
+            ("datadog.not-found", None),
+        ];
+        for (code, expected) in cases {
+            assert_eq!(struck(&Failure::permanent(code, "x")), expected, "{code}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod examples;

@@ -1,0 +1,441 @@
+//! How the record of decisions looks: a run with a bit of everything, and one of an older journal.
+
+use super::{Audit, Proof, lines, page};
+use crate::Look;
+use expect_test::{Expect, expect};
+use journal::audit::{Audited, Defect, Finding, Marks};
+use journal::{Disposition, Effect, EffectOutcome, Event, Failure, Recorded, RunStatus};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use workflow::{Plan, PlannedStep, PluginPin, StepKind, StepName};
+
+/// 2026-11-22 14:03:01 UTC.
+const START: i64 = 1_795_356_181_000;
+const RUN: &str = "0192f0c1-7c00-7000-8000-000000000001";
+
+fn step(name: &str) -> StepName {
+    name.parse().expect("a name")
+}
+
+fn planned(name: &str) -> PlannedStep {
+    PlannedStep {
+        name: step(name),
+        kind: StepKind::Container,
+        image: None,
+        plugin: Some(PluginPin {
+            name: name.to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: format!("sha256:{}", "0123456789abcdef".repeat(4)),
+        }),
+        after: Vec::new(),
+        when: Vec::new(),
+        spec: json!({}),
+    }
+}
+
+fn started(steps: &[&str]) -> Event {
+    let plan = Plan {
+        workflow: "rollback".to_owned(),
+        source: "run books/rollback.yaml".to_owned(),
+        source_digest: "sha256:abc".to_owned(),
+        parameters: BTreeMap::new(),
+        steps: steps.iter().map(|name| planned(name)).collect(),
+    };
+    let run = RUN.parse().expect("a run");
+    Event::RunStarted { run, plan: Box::new(plan), by: "eric".to_owned(), drill: false }
+}
+
+fn attempt(name: &str, attempt: u32) -> Event {
+    Event::StepStarted { step: step(name), attempt }
+}
+
+fn granted(name: &str, slot: &str, connection: &str, rules: Value) -> Event {
+    let (slot, connection) = (slot.to_owned(), connection.to_owned());
+    Event::ConnectionGranted { step: step(name), attempt: 1, slot, connection, rules }
+}
+
+fn effect(operation: &str, writes: bool, rule: Option<u32>) -> Effect {
+    Effect {
+        connection: "kubernetes/prod".to_owned(),
+        operation: operation.to_owned(),
+        writes,
+        precondition: writes.then(|| "resourceVersion 4711".to_owned()),
+        digest: "blake3:0".to_owned(),
+        slot: rule.map(|_| "cluster".to_owned()),
+        rule,
+        request_bytes: if writes && rule.is_some() { 1_300 } else { 0 },
+    }
+}
+
+fn intends(name: &str, attempt: u32, number: u32, effect: Effect) -> Event {
+    Event::EffectIntended { step: step(name), attempt, number, effect }
+}
+
+fn settles(name: &str, attempt: u32, number: u32, outcome: EffectOutcome) -> Event {
+    Event::EffectSettled { step: step(name), attempt, number, outcome }
+}
+
+fn answered(status: u16, redacted: u64) -> EffectOutcome {
+    EffectOutcome::Answered { status, bytes: 912, redacted }
+}
+
+fn refused(code: &str, message: &str) -> EffectOutcome {
+    EffectOutcome::NotMade { code: code.to_owned(), message: message.to_owned() }
+}
+
+fn fails(name: &str, attempt: u32, code: &str, details: Option<Value>) -> Event {
+    let disposition = Disposition::Permanent;
+    let (code, message) = (code.to_owned(), "it computed for more than 10 s".to_owned());
+    let failure = Failure { disposition, code, message, retry_after_ms: None, details };
+    Event::StepFailed { step: step(name), attempt, failure }
+}
+
+/// Each event 40 ms behind the one before.
+fn audit(events: Vec<Event>) -> Audit {
+    let recorded: Vec<Recorded> = (0..)
+        .zip(events)
+        .map(|(position, event)| Recorded { position, at: START + 40 * position as i64, event })
+        .collect();
+    Audit::from_events(&recorded).expect("a run")
+}
+
+fn everything() -> Audit {
+    let rules = json!([
+        {"verbs": ["get", "patch"], "resource": "apps/deployments", "namespace": "default", "name": "web"},
+        {"method": "GET", "path": "/api/v2/incidents/{id}", "query": ["include"]},
+    ]);
+    let read = effect("GET /api/v2/incidents/5?include=secret&x=y", false, Some(2));
+    audit(vec![
+        started(&["undo", "tell"]),
+        attempt("undo", 1),
+        granted("undo", "cluster", "kubernetes/prod", rules),
+        intends("undo", 1, 1, read),
+        intends("undo", 1, 2, effect("patch apps/deployments default/web", true, Some(1))),
+        settles("undo", 1, 1, answered(200, 1)),
+        settles("undo", 1, 2, answered(409, 0)),
+        settles(
+            "undo",
+            1,
+            3,
+            refused(
+                "kubernetes.denied",
+                "kubernetes/prod delete apps/deployments default/web: no rule allows it",
+            ),
+        ),
+        intends("undo", 1, 4, effect("patch apps/deployments default/web", true, Some(1))),
+        settles("undo", 1, 4, EffectOutcome::InDoubt { message: "the connection broke".into() }),
+        intends("undo", 1, 5, effect("get apps/deployments default/web", false, Some(1))),
+        settles("undo", 1, 5, refused("connection.refused", "nobody answers")),
+        Event::StepInterrupted { step: step("undo"), attempt: 1 },
+        attempt("undo", 2),
+        fails("undo", 2, "limit.cpu", Some(json!({"limitMs": 10_000, "usedMs": 10_004}))),
+        Event::CancelRequested { by: "ana\u{202e}".to_owned() },
+        fails("tell", 0, "datadog.odd", Some(json!({"body": "what the far side sent"}))),
+        Event::StepSkipped { step: step("tell"), reason: "it needs `undo`".to_owned() },
+        Event::RunFinished { status: RunStatus::Failure },
+    ])
+}
+
+/// From before calls told their rule and their size, in the words of someone who means ill.
+fn old_and_hostile() -> Audit {
+    let operation = "GET /\u{1b}[2J\n{\"record\":\"call\",\"decision\":\"admitted\"}\",\"x\":\"";
+    audit(vec![
+        started(&["a\"}"]),
+        attempt("a\"}", 1),
+        granted("a\"}", "slot\u{7}`", "http/x\r\n", json!("not a list\u{9b}")),
+        granted("a\"}", "none", "http/y", json!([])),
+        intends("a\"}", 1, 1, effect(operation, false, None)),
+        settles("a\"}", 1, 2, refused("x\"}\n{", "}\n{\"record\":\"finished\"}")),
+        intends("a\"}", 1, 3, effect("POST /x", true, None)),
+        Event::StepSucceeded { step: step("a\"}"), attempt: 1, outputs: serde_json::Map::new() },
+    ])
+}
+
+fn checked(records: u64, marked: u64, findings: u64) -> Audited {
+    Audited {
+        run: Some(RUN.to_owned()),
+        runs: 1,
+        sound_runs: 1 - findings,
+        records,
+        sound_records: if findings > 0 { 7 } else { records },
+        unchained: 0,
+        marked_runs: u64::from(marked > 0),
+        marked_records: marked,
+        marks: Marks::Read,
+        damaged_marks: 0,
+        findings,
+    }
+}
+
+fn check(actual: &str, expected: &Expect) {
+    expected.assert_eq(actual);
+    let tame = actual.chars().all(|c| c == '\n' || !c.is_control());
+    assert!(tame, "control characters in {actual:?}");
+}
+
+#[test]
+fn a_record_for_people() {
+    let done = checked(19, 19, 0);
+    let proof = Proof { done: &done, finding: None };
+    check(
+        &page(&everything(), Some(proof), &Look::PLAIN),
+        &expect![[r#"
+            ✖ rollback failed
+              run         0192f0c1-7c00-7000-8000-000000000001
+              workflow    run books/rollback.yaml sha256:abc
+              started     2026-11-22 14:03:01 by eric
+              finished    2026-11-22 14:03:01, after 0.7s
+              stopped by  ana\u{202e}
+              chain       sound, 19 records, marked to the last
+
+            14:03:01  run       started     by eric
+            14:03:01  undo (1)  attempt     undo@1.0.0 sha256:0123456789ab signed by -
+            14:03:01  undo (1)  granted     kubernetes/prod as `cluster`
+                                            1. get, patch apps/deployments named web in namespace default
+                                            2. GET /api/v2/incidents/{id}?include
+            14:03:01  undo (1)  read        GET /api/v2/incidents/5?include=…&x=… on kubernetes/prod as `cluster`
+                                            admitted by rule 2; after 80 ms answered 200; 0 B out, 912 B back, 1 credential taken out
+            14:03:01  undo (1)  write       patch apps/deployments default/web on kubernetes/prod as `cluster`, if resourceVersion 4711
+                                            admitted by rule 1; after 80 ms answered 409; 1.2 KiB out, 912 B back
+            14:03:01  undo (1)  refused     kubernetes/prod delete apps/deployments default/web: no rule allows it (kubernetes.denied)
+            14:03:01  undo (1)  in doubt    patch apps/deployments default/web on kubernetes/prod as `cluster`, if resourceVersion 4711
+                                            admitted by rule 1; after 40 ms it may have taken effect, the connection broke; 1.2 KiB out, - back
+            14:03:01  undo (1)  read        get apps/deployments default/web on kubernetes/prod as `cluster`
+                                            admitted by rule 1; after 40 ms not made: nobody answers (connection.refused); 0 B out, - back
+            14:03:01  undo (1)  broken off  the host ended in the middle of it; nobody knows how far it came
+            14:03:01  undo (2)  attempt     undo@1.0.0 sha256:0123456789ab signed by -
+            14:03:01  undo (2)  limit       it computed for more than 10 s (limit.cpu)
+                                            {"limitMs":10000,"usedMs":10004}
+            14:03:01  run       stop        ana\u{202e} asked the run to stop
+            14:03:01  tell      failed      it computed for more than 10 s (datadog.odd)
+            14:03:01  tell      skipped     it needs `undo`
+            14:03:01  run       ended       the run failed
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_old_or_hostile_is_shown_as_it_is_and_can_do_nothing() {
+    check(
+        &page(&old_and_hostile(), None, &Look::PLAIN),
+        &expect![[r#"
+        ● rollback is running
+          run         0192f0c1-7c00-7000-8000-000000000001
+          workflow    run books/rollback.yaml sha256:abc
+          started     2026-11-22 14:03:01 by eric
+
+        14:03:01  run      started     by eric
+        14:03:01  a"} (1)  attempt     a"}@1.0.0 sha256:0123456789ab signed by -
+        14:03:01  a"} (1)  granted     http/x\r\n as `slot\u{7}``
+                                       "not a list\u009b"
+        14:03:01  a"} (1)  granted     http/y as `none`
+                                       no call at all
+        14:03:01  a"} (1)  read        GET /\u{1b}[2J\n{"record":"call","decision":"admitted"}","x":" on kubernetes/prod
+                                       admitted by rule -; after - no answer is on record; - out, - back
+        14:03:01  a"} (1)  refused     }\n{"record":"finished"} (x"}\n{)
+        14:03:01  a"} (1)  in doubt    POST /x on kubernetes/prod, if resourceVersion 4711
+                                       admitted by rule -; after - no answer is on record; - out, - back
+        14:03:01  a"} (1)  succeeded
+    "#]],
+    );
+    let written = lines(&old_and_hostile(), None);
+    for line in &written {
+        let value: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(value["run"], RUN, "{line}");
+    }
+    check(
+        &(written.join("\n") + "\n"),
+        &expect![[r#"
+        {"record":"run","run":"0192f0c1-7c00-7000-8000-000000000001","workflow":"rollback","source":"run books/rollback.yaml","sourceDigest":"sha256:abc","by":"eric","drill":false,"status":"running","startedAt":"2026-11-22T14:03:01.000Z","finishedAt":null,"cancelledBy":null,"chain":null}
+        {"record":"started","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.000Z","position":0,"step":null,"attempt":null,"plugin":null,"by":"eric"}
+        {"record":"attempt","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.040Z","position":1,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
+        {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.080Z","position":2,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"connection":"http/x\r\n","rules":null,"slot":"slot\u0007`"}
+        {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.120Z","position":3,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"connection":"http/y","rules":[],"slot":"none"}
+        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.160Z","position":4,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","digest":"blake3:0","durationMs":null,"number":1,"operation":"GET /\u001b[2J\n{\"record\":\"call\",\"decision\":\"admitted\"}\",\"x\":\"","outcome":"unknown","precondition":null,"reason":null,"redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":false}
+        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.200Z","position":5,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"x\"}\n{","connection":null,"decision":"denied","digest":null,"durationMs":null,"number":2,"operation":null,"outcome":"refused","precondition":null,"reason":"}\n{\"record\":\"finished\"}","redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":null}
+        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.240Z","position":6,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","digest":"blake3:0","durationMs":null,"number":3,"operation":"POST /x","outcome":"unknown","precondition":"resourceVersion 4711","reason":null,"redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":true}
+        {"record":"succeeded","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.280Z","position":7,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
+    "#]],
+    );
+}
+
+#[test]
+fn a_record_for_programs() {
+    let done = checked(19, 17, 0);
+    let proof = Proof { done: &done, finding: None };
+    check(
+        &(lines(&everything(), Some(proof)).join("\n") + "\n"),
+        &expect![[r#"
+        {"record":"run","run":"0192f0c1-7c00-7000-8000-000000000001","workflow":"rollback","source":"run books/rollback.yaml","sourceDigest":"sha256:abc","by":"eric","drill":false,"status":"failure","startedAt":"2026-11-22T14:03:01.000Z","finishedAt":"2026-11-22T14:03:01.720Z","cancelledBy":"ana\u202e","chain":{"finding":null,"markedRecords":17,"records":19,"sound":true,"soundRecords":19,"unchainedRecords":0}}
+        {"record":"started","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.000Z","position":0,"step":null,"attempt":null,"plugin":null,"by":"eric"}
+        {"record":"attempt","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.040Z","position":1,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
+        {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.080Z","position":2,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"connection":"kubernetes/prod","rules":["get, patch apps/deployments named web in namespace default","GET /api/v2/incidents/{id}?include"],"slot":"cluster"}
+        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.120Z","position":3,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","digest":"blake3:0","durationMs":80,"number":1,"operation":"GET /api/v2/incidents/5?include=…&x=…","outcome":"answered","precondition":null,"reason":null,"redacted":1,"requestBytes":0,"responseBytes":912,"rule":2,"slot":"cluster","status":200,"writes":false}
+        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.160Z","position":4,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","digest":"blake3:0","durationMs":80,"number":2,"operation":"patch apps/deployments default/web","outcome":"answered","precondition":"resourceVersion 4711","reason":null,"redacted":0,"requestBytes":1300,"responseBytes":912,"rule":1,"slot":"cluster","status":409,"writes":true}
+        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.280Z","position":7,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"kubernetes.denied","connection":null,"decision":"denied","digest":null,"durationMs":null,"number":3,"operation":null,"outcome":"refused","precondition":null,"reason":"kubernetes/prod delete apps/deployments default/web: no rule allows it","redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":null}
+        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.320Z","position":8,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","digest":"blake3:0","durationMs":40,"number":4,"operation":"patch apps/deployments default/web","outcome":"in-doubt","precondition":"resourceVersion 4711","reason":"the connection broke","redacted":null,"requestBytes":1300,"responseBytes":null,"rule":1,"slot":"cluster","status":null,"writes":true}
+        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.400Z","position":10,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"connection.refused","connection":"kubernetes/prod","decision":"admitted","digest":"blake3:0","durationMs":40,"number":5,"operation":"get apps/deployments default/web","outcome":"not-made","precondition":null,"reason":"nobody answers","redacted":null,"requestBytes":0,"responseBytes":null,"rule":1,"slot":"cluster","status":null,"writes":false}
+        {"record":"interrupted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.480Z","position":12,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
+        {"record":"attempt","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.520Z","position":13,"step":"undo","attempt":2,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
+        {"record":"failed","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.560Z","position":14,"step":"undo","attempt":2,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"limit.cpu","details":{"limitMs":10000,"usedMs":10004},"reason":"it computed for more than 10 s","struck":"limit"}
+        {"record":"cancel-requested","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.600Z","position":15,"step":null,"attempt":null,"plugin":null,"by":"ana\u202e"}
+        {"record":"failed","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.640Z","position":16,"step":"tell","attempt":null,"plugin":{"name":"tell","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"datadog.odd","details":null,"reason":"it computed for more than 10 s","struck":null}
+        {"record":"skipped","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.680Z","position":17,"step":"tell","attempt":null,"plugin":{"name":"tell","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"reason":"it needs `undo`"}
+        {"record":"finished","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.720Z","position":18,"step":null,"attempt":null,"plugin":null,"status":"failure"}
+    "#]],
+    );
+}
+
+#[test]
+fn the_chain_is_told_in_a_line() {
+    let broken = Finding {
+        run: Some(RUN.to_owned()),
+        position: Some(7),
+        defect: Defect::Removed { count: 2 },
+    };
+    let old = Audited { unchained: 19, ..checked(19, 0, 0) };
+    let cases = [
+        (checked(19, 19, 0), None, "sound, 19 records, marked to the last"),
+        (checked(19, 17, 0), None, "sound, 19 records, marked up to number 16"),
+        (checked(1, 0, 0), None, "sound, 1 record, not marked: a lost end would not show"),
+        (
+            old,
+            None,
+            "sound, 19 records, 19 of them older than the chain and unproven, \
+             not marked: a lost end would not show",
+        ),
+        (
+            checked(17, 17, 1),
+            Some(&broken),
+            "BROKEN: records 7 to 8 were removed; \
+             bowline audit verify 0192f0c1-7c00-7000-8000-000000000001",
+        ),
+    ];
+    for (done, finding, expected) in cases {
+        let proof = Proof { done: &done, finding };
+        assert_eq!(crate::verdict::chain(proof), expected);
+        let shown = page(&everything(), Some(proof), &Look::PLAIN);
+        assert!(shown.contains(expected), "{shown}");
+        let line: Value =
+            serde_json::from_str(&lines(&everything(), Some(proof))[0]).expect("JSON");
+        assert_eq!(line["chain"]["sound"], finding.is_none(), "{line}");
+    }
+}
+
+#[test]
+fn verdicts() {
+    let found = |run: Option<&str>, position, defect| Finding {
+        run: run.map(str::to_owned),
+        position,
+        defect,
+    };
+    let findings = [
+        found(Some(RUN), Some(7), Defect::Changed),
+        found(Some(RUN), Some(7), Defect::HashChanged),
+        found(Some(RUN), Some(7), Defect::Removed { count: 1 }),
+        found(Some(RUN), Some(7), Defect::Moved { now: 9 }),
+        found(Some(RUN), Some(7), Defect::Added { count: 3 }),
+        found(Some(RUN), Some(7), Defect::TailLost { count: 4 }),
+        found(Some("evil\n\u{1b}[2J"), None, Defect::RunLost { count: 10 }),
+        found(Some(RUN), Some(9), Defect::Rewritten),
+        found(Some(RUN), None, Defect::Listing { column: "status" }),
+        found(Some(RUN), Some(3), Defect::Unreadable { cause: "torn\n".to_owned() }),
+        found(None, None, Defect::Unreadable { cause: "database disk image is malformed".into() }),
+    ];
+    let texts: String =
+        findings.iter().map(|finding| crate::verdict::finding(finding, &Look::PLAIN)).collect();
+    check(
+        &texts,
+        &expect![[r#"
+        ✖ run 0192f0c1-7c00-7000-8000-000000000001: record 7 was changed
+            The event or its time is not what was written, or the record before it was replaced together with its hash.
+            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+        ✖ run 0192f0c1-7c00-7000-8000-000000000001: the hash of record 7 was changed
+            The event itself is what was written.
+            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+        ✖ run 0192f0c1-7c00-7000-8000-000000000001: record 7 was removed
+            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+        ✖ run 0192f0c1-7c00-7000-8000-000000000001: record 7 was moved, it stands at 9 now
+            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+        ✖ run 0192f0c1-7c00-7000-8000-000000000001: records 7 to 9 were added
+            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+        ✖ run 0192f0c1-7c00-7000-8000-000000000001: its end is lost: records 7 to 10 were there
+            A damaged write-ahead log does this, an older copy of the file, or a person.
+            do: keep a copy of the journal and its `.marks`; restore a newer backup, or look outside what the run did last: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+        ✖ run evil\n\u{1b}[2J: it is gone, with at least 10 records
+            do: keep a copy of the journal and its `.marks`; restore a backup; where the loss is known and accepted, move the `.marks` away
+        ✖ run 0192f0c1-7c00-7000-8000-000000000001: what stands up to record 9 was replaced and chained anew
+            The records follow from each other, but they are not the ones that were marked when they were written.
+            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+        ✖ run 0192f0c1-7c00-7000-8000-000000000001: its `status` in the list of runs is not what its records say
+            do: keep a copy of the journal and its `.marks`; believe the records: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+        ✖ run 0192f0c1-7c00-7000-8000-000000000001: record 3 can't be read: torn\n
+            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+        ✖ the journal: it can't be read: database disk image is malformed
+            do: keep a copy of the journal and its `.marks`; restore a backup; where the loss is known and accepted, move the `.marks` away
+    "#]],
+    );
+    let lines: Vec<String> = findings.iter().map(crate::verdict::finding_json).collect();
+    check(
+        &(lines.join("\n") + "\n"),
+        &expect![[r#"
+        {"facts":null,"finding":"changed","message":"record 7 was changed","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+        {"facts":null,"finding":"hash-changed","message":"the hash of record 7 was changed","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+        {"facts":{"count":1},"finding":"removed","message":"record 7 was removed","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+        {"facts":{"now":9},"finding":"moved","message":"record 7 was moved, it stands at 9 now","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+        {"facts":{"count":3},"finding":"added","message":"records 7 to 9 were added","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+        {"facts":{"count":4},"finding":"tail-lost","message":"its end is lost: records 7 to 10 were there","position":7,"remedy":"keep a copy of the journal and its `.marks`; restore a newer backup, or look outside what the run did last: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+        {"facts":{"count":10},"finding":"run-lost","message":"it is gone, with at least 10 records","position":null,"remedy":"keep a copy of the journal and its `.marks`; restore a backup; where the loss is known and accepted, move the `.marks` away","run":"evil\n\u001b[2J"}
+        {"facts":null,"finding":"rewritten","message":"what stands up to record 9 was replaced and chained anew","position":9,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+        {"facts":{"column":"status"},"finding":"listing","message":"its `status` in the list of runs is not what its records say","position":null,"remedy":"keep a copy of the journal and its `.marks`; believe the records: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+        {"facts":{"cause":"torn\n"},"finding":"unreadable","message":"record 3 can't be read: torn\\n","position":3,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+        {"facts":{"cause":"database disk image is malformed"},"finding":"unreadable","message":"it can't be read: database disk image is malformed","position":null,"remedy":"keep a copy of the journal and its `.marks`; restore a backup; where the loss is known and accepted, move the `.marks` away","run":null}
+    "#]],
+    );
+}
+
+#[test]
+fn summaries() {
+    let sound = Audited { runs: 3, sound_runs: 3, marked_runs: 3, ..checked(30, 30, 0) };
+    let broken = Audited {
+        runs: 3,
+        sound_runs: 2,
+        sound_records: 27,
+        marked_runs: 2,
+        marked_records: 20,
+        damaged_marks: 1,
+        unchained: 6,
+        ..checked(30, 20, 1)
+    };
+    let one = Audited { marks: Marks::Missing, ..checked(1, 0, 0) };
+    let cause = "permission denied\n".to_owned();
+    let nothing = Audited { marks: Marks::Unreadable { cause }, ..Audited::default() };
+    let all = [sound, broken, one, nothing];
+    let texts: String =
+        all.iter().map(|done| crate::verdict::summary(done, &Look::PLAIN)).collect();
+    check(
+        &texts,
+        &expect![[r#"
+        ✔ 30 records of 3 runs are sound
+          marks cover 30 of 30 records and 3 of 3 runs; what is lost of these would show
+        ✖ 1 finding; 27 of 30 records and 2 of 3 runs are sound
+          marks cover 20 of 27 records and 2 of 3 runs; what is lost of these would show
+          6 records are older than the chain: nothing proves them
+          1 mark can't be read, as after a power cut
+        ✔ 1 record of 1 run is sound
+          no marks beside the journal: a lost end or a lost run would not show
+        ✔ 0 records of 0 runs are sound
+          the marks beside the journal can't be read: permission denied\n
+    "#]],
+    );
+    let lines: Vec<String> = all.iter().map(crate::verdict::summary_json).collect();
+    check(
+        &(lines.join("\n") + "\n"),
+        &expect![[r#"
+        {"damagedMarks":0,"findings":0,"markedRecords":30,"markedRuns":3,"marks":"read","records":30,"result":"sound","runs":3,"soundRecords":30,"soundRuns":3,"unchainedRecords":0}
+        {"damagedMarks":1,"findings":1,"markedRecords":20,"markedRuns":2,"marks":"read","records":30,"result":"broken","runs":3,"soundRecords":27,"soundRuns":2,"unchainedRecords":6}
+        {"damagedMarks":0,"findings":0,"markedRecords":0,"markedRuns":0,"marks":"missing","records":1,"result":"sound","runs":1,"soundRecords":1,"soundRuns":1,"unchainedRecords":0}
+        {"damagedMarks":0,"findings":0,"markedRecords":0,"markedRuns":0,"marks":"unreadable","records":0,"result":"sound","runs":0,"soundRecords":0,"soundRuns":0,"unchainedRecords":0}
+    "#]],
+    );
+}

@@ -1,0 +1,155 @@
+//! The record of decisions for programs: one JSON object per line.
+//!
+//! Members are only ever added. What is not known is `null`.
+
+use super::page::in_words;
+use super::{
+    Audit, Call, Plugin, Proof, Record, What, request_bytes, struck, without_query_values,
+};
+use crate::look::rfc3339;
+use crate::{escape, verdict};
+use journal::{EffectOutcome, RunId};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// The lines: first the run and the state of its chain, then each decision.
+#[must_use]
+pub fn lines(audit: &Audit, proof: Option<Proof<'_>>) -> Vec<String> {
+    let run = write(&head(audit, proof));
+    std::iter::once(run).chain(audit.records.iter().map(|record| line(audit, record))).collect()
+}
+
+fn head<'a>(audit: &'a Audit, proof: Option<Proof<'_>>) -> Head<'a> {
+    let run = &audit.run;
+    Head {
+        record: "run",
+        run: &run.run,
+        workflow: &run.plan.workflow,
+        source: &run.plan.source,
+        source_digest: &run.plan.source_digest,
+        by: &run.by,
+        drill: run.drill,
+        status: run.status.as_str(),
+        started_at: rfc3339(run.started_at),
+        finished_at: run.finished_at.map(rfc3339),
+        cancelled_by: run.cancelled_by.as_deref(),
+        chain: proof.map(verdict::chain_json),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    record: &'static str,
+    run: &'a RunId,
+    workflow: &'a str,
+    source: &'a str,
+    source_digest: &'a str,
+    by: &'a str,
+    drill: bool,
+    status: &'static str,
+    started_at: String,
+    finished_at: Option<String>,
+    cancelled_by: Option<&'a str>,
+    chain: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    record: &'static str,
+    run: &'a RunId,
+    at: String,
+    position: u64,
+    step: Option<&'a str>,
+    attempt: Option<u32>,
+    plugin: Option<Plugin>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+fn line(audit: &Audit, record: &Record) -> String {
+    let (kind, rest) = told(audit, record);
+    let rest = match rest {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    write(&Line {
+        record: kind,
+        run: &audit.run.run,
+        at: rfc3339(record.at),
+        position: record.position,
+        step: record.step.as_ref().map(|step| step.as_str()),
+        attempt: Some(record.attempt).filter(|attempt| *attempt > 0),
+        plugin: record.step.as_ref().and_then(|step| audit.plugin(step)),
+        rest,
+    })
+}
+
+fn told(audit: &Audit, record: &Record) -> (&'static str, Value) {
+    match &record.what {
+        What::Started => ("started", json!({"by": audit.run.by})),
+        What::CancelAsked { by } => ("cancel-requested", json!({"by": by})),
+        What::Finished { status } => ("finished", json!({"status": status.as_str()})),
+        What::Attempt => ("attempt", json!({})),
+        What::Granted { slot, connection, rules } => {
+            let words =
+                rules.as_array().map(|rules| rules.iter().map(in_words).collect::<Vec<_>>());
+            ("granted", json!({"slot": slot, "connection": connection, "rules": words}))
+        }
+        What::Call(call) => ("call", self::call(record.at, call)),
+        What::Succeeded => ("succeeded", json!({})),
+        What::Failed { failure } => {
+            let details = failure.details.as_ref().filter(|_| struck(failure).is_some());
+            let rest = json!({
+                "code": failure.code,
+                "reason": failure.message,
+                "struck": struck(failure),
+                "details": details,
+            });
+            ("failed", rest)
+        }
+        What::Skipped { reason } => ("skipped", json!({"reason": reason})),
+        What::Interrupted => ("interrupted", json!({})),
+    }
+}
+
+fn call(at: i64, call: &Call) -> Value {
+    let effect = call.effect.as_ref();
+    let (outcome, status, bytes, redacted, code, reason) = match &call.outcome {
+        None => ("unknown", None, None, None, None, None),
+        Some(EffectOutcome::Answered { status, bytes, redacted }) => {
+            ("answered", Some(*status), Some(*bytes), Some(*redacted), None, None)
+        }
+        Some(EffectOutcome::NotMade { code, message }) => {
+            let outcome = if call.is_refused() { "refused" } else { "not-made" };
+            (outcome, None, None, None, Some(code.as_str()), Some(without_query_values(message)))
+        }
+        Some(EffectOutcome::InDoubt { message }) => {
+            ("in-doubt", None, None, None, None, Some(without_query_values(message)))
+        }
+    };
+    json!({
+        "number": call.number,
+        "decision": if call.is_refused() { "denied" } else { "admitted" },
+        "slot": effect.and_then(|effect| effect.slot.as_deref()),
+        "connection": effect.map(|effect| effect.connection.as_str()),
+        "operation": effect.map(|effect| without_query_values(&effect.operation)),
+        "precondition": effect.and_then(|effect| effect.precondition.as_deref()),
+        "writes": effect.map(|effect| effect.writes),
+        "digest": effect.map(|effect| effect.digest.as_str()),
+        "rule": effect.and_then(|effect| effect.rule),
+        "requestBytes": effect.and_then(request_bytes),
+        "outcome": outcome,
+        "status": status,
+        "responseBytes": bytes,
+        "redacted": redacted,
+        "code": code,
+        "reason": reason,
+        "durationMs": call.took(at),
+    })
+}
+
+/// None of the forms above can fail to be JSON: all keys are texts.
+fn write(value: &impl Serialize) -> String {
+    escape::json(serde_json::to_string(value).unwrap_or_default())
+}

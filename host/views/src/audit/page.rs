@@ -1,0 +1,239 @@
+//! The record of decisions for people: read at night, by someone who did not start the run.
+
+use super::{Audit, Call, Proof, Record, What, request_bytes, struck, without_query_values};
+use crate::look::{BAD, BOLD, DIM, Look, PLAIN, Row, bytes, duration};
+use crate::{escape, rules, verdict, words};
+use anstyle::Style;
+use journal::{Effect, EffectOutcome};
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+/// The most columns for a step's name.
+const STEP_COLUMNS_MAX: usize = 40;
+
+/// Columns for what happened, in a word.
+const KIND_COLUMNS: usize = 12;
+
+/// Characters of a digest that are shown behind its kind.
+const DIGEST_SHOWN: usize = 12;
+
+/// The page, each line with a line break at its end. Lines are not cut: this is the record.
+#[must_use]
+pub fn page(audit: &Audit, proof: Option<Proof<'_>>, look: &Look) -> String {
+    let widest = audit.records.iter().map(|record| who(record).width()).max().unwrap_or(0);
+    let mut page = Page {
+        text: String::new(),
+        look: Look { width: usize::MAX, ..*look },
+        step_columns: widest.min(STEP_COLUMNS_MAX) + 2,
+    };
+    page.head(audit, proof);
+    for record in &audit.records {
+        page.record(audit, record);
+    }
+    page.text
+}
+
+struct Page {
+    text: String,
+    look: Look,
+    step_columns: usize,
+}
+
+impl Page {
+    fn line(&mut self, row: Row) {
+        self.text.push_str(&row.draw(&self.look));
+        self.text.push('\n');
+    }
+
+    fn fact(&mut self, name: &str, style: Style, value: &str) {
+        self.line(Row::new().add(PLAIN, "  ").column(DIM, name, 12).add(style, value));
+    }
+
+    fn head(&mut self, audit: &Audit, proof: Option<Proof<'_>>) {
+        let run = &audit.run;
+        let (style, sign) = words::run_sign(run.status, &self.look);
+        let name = escape::plain(&run.plan.workflow);
+        let title = format!(" {name} {}", words::run_verb(run.status));
+        self.line(Row::new().add(style, sign).add(BOLD, title));
+        self.fact("run", PLAIN, run.run.as_str());
+        let source = format!("{} {}", run.plan.source, run.plan.source_digest);
+        self.fact("workflow", PLAIN, &escape::plain(&source));
+        let drill = if run.drill { ", as a drill: nothing outside was touched" } else { "" };
+        let started = self.look.date(run.started_at);
+        self.fact("started", PLAIN, &format!("{started} by {}{drill}", escape::plain(&run.by)));
+        if let Some(at) = run.finished_at {
+            let took = duration(at.saturating_sub(run.started_at));
+            let finished = format!("{}, after {took}", self.look.date(at));
+            self.fact("finished", PLAIN, &finished);
+        }
+        if let Some(by) = &run.cancelled_by {
+            self.fact("stopped by", PLAIN, &escape::plain(by));
+        }
+        if let Some(proof) = proof {
+            let style = if proof.finding.is_some() { BAD } else { PLAIN };
+            self.fact("chain", style, &verdict::chain(proof));
+        }
+        self.text.push('\n');
+    }
+
+    fn record(&mut self, audit: &Audit, record: &Record) {
+        let (style, kind, lines) = told(audit, record);
+        let mut lines = lines.into_iter();
+        let first = lines.next().unwrap_or_default();
+        self.line(
+            Row::new()
+                .add(DIM, format!("{}  ", self.look.time(record.at)))
+                .column(PLAIN, &who(record), self.step_columns)
+                .column(style, kind, KIND_COLUMNS)
+                .add(PLAIN, first),
+        );
+        let indent = " ".repeat("14:03:01  ".len() + self.step_columns + KIND_COLUMNS);
+        for line in lines {
+            self.line(Row::new().add(PLAIN, indent.as_str()).add(PLAIN, line));
+        }
+    }
+}
+
+/// The step and its attempt.
+fn who(record: &Record) -> String {
+    match (&record.step, record.attempt) {
+        (None, _) => "run".to_owned(),
+        (Some(step), 0) => escape::plain(step.as_str()).into_owned(),
+        (Some(step), attempt) => format!("{} ({attempt})", escape::plain(step.as_str())),
+    }
+}
+
+/// A word for what happened, and what there is to say of it.
+fn told(audit: &Audit, record: &Record) -> (Style, &'static str, Vec<String>) {
+    let plain = |text: &str| escape::plain(text).into_owned();
+    match &record.what {
+        What::Started => (PLAIN, "started", vec![format!("by {}", plain(&audit.run.by))]),
+        What::CancelAsked { by } => {
+            (BAD, "stop", vec![format!("{} asked the run to stop", plain(by))])
+        }
+        What::Finished { status } => {
+            (BOLD, "ended", vec![format!("the run {}", words::run_verb(*status))])
+        }
+        What::Attempt => (PLAIN, "attempt", vec![plugin(audit, record)]),
+        What::Granted { slot, connection, rules } => {
+            let mut lines = vec![format!("{} as `{}`", plain(connection), plain(slot))];
+            lines.extend(numbered(rules));
+            (PLAIN, "granted", lines)
+        }
+        What::Call(call) => self::call(record.at, call),
+        What::Succeeded => (PLAIN, "succeeded", Vec::new()),
+        What::Failed { failure } => {
+            let kind = struck(failure);
+            let mut lines = vec![words::failure(failure)];
+            // Only the host's own details: those of a plugin may hold what it was sent.
+            if let Some(details) = failure.details.as_ref().filter(|_| kind.is_some()) {
+                lines.push(escape::json(details.to_string()));
+            }
+            (BAD, kind.unwrap_or("failed"), lines)
+        }
+        What::Skipped { reason } => (PLAIN, "skipped", vec![plain(reason)]),
+        What::Interrupted => {
+            let text = "the host ended in the middle of it; nobody knows how far it came";
+            (BAD, "broken off", vec![text.to_owned()])
+        }
+    }
+}
+
+fn plugin(audit: &Audit, record: &Record) -> String {
+    let Some(plugin) = record.step.as_ref().and_then(|step| audit.plugin(step)) else {
+        return "-".to_owned();
+    };
+    let shown = |digest: &str| match digest.split_once(':') {
+        Some((kind, hex)) if hex.chars().count() > DIGEST_SHOWN => {
+            format!("{kind}:{}", hex.chars().take(DIGEST_SHOWN).collect::<String>())
+        }
+        _ => digest.to_owned(),
+    };
+    let signer = plugin.signer.map_or("-".to_owned(), |signer| format!("`{signer}`"));
+    let text =
+        format!("{}@{} {} signed by {signer}", plugin.name, plugin.version, shown(&plugin.digest));
+    escape::plain(&text).into_owned()
+}
+
+/// Each rule in words behind its number, which the calls name.
+fn numbered(rules: &Value) -> Vec<String> {
+    match rules {
+        Value::Array(list) if list.is_empty() => vec!["no call at all".to_owned()],
+        Value::Array(list) => {
+            let number = |(number, rule)| format!("{number}. {}", in_words(rule));
+            (1..).zip(list).map(number).collect()
+        }
+        other => vec![escape::json(other.to_string())],
+    }
+}
+
+/// One rule, with its condition if it has one.
+pub(super) fn in_words(rule: &Value) -> String {
+    let lines = rules::lines(std::slice::from_ref(rule));
+    let lines: Vec<&str> =
+        lines.iter().map(|line| line.trim_start().trim_start_matches("- ")).collect();
+    lines.join(" ")
+}
+
+fn call(at: i64, call: &Call) -> (Style, &'static str, Vec<String>) {
+    let Some(effect) = &call.effect else {
+        return (BAD, "refused", vec![outcome(call)]);
+    };
+    let in_doubt =
+        matches!(&call.outcome, None | Some(EffectOutcome::InDoubt { .. })) && effect.writes;
+    let (style, kind) = match (in_doubt, effect.writes) {
+        (true, _) => (BAD, "in doubt"),
+        (false, true) => (BOLD, "write"),
+        (false, false) => (PLAIN, "read"),
+    };
+    let rule = effect.rule.map_or("-".to_owned(), |rule| rule.to_string());
+    let took = call.took(at).map_or("-".to_owned(), millis);
+    let admitted =
+        format!("admitted by rule {rule}; after {took} {}; {}", outcome(call), sizes(call, effect));
+    (style, kind, vec![subject(effect), admitted])
+}
+
+fn subject(effect: &Effect) -> String {
+    let slot = effect.slot.as_ref().map(|slot| format!(" as `{slot}`")).unwrap_or_default();
+    let condition = effect.precondition.as_ref();
+    let condition = condition.map(|text| format!(", if {text}")).unwrap_or_default();
+    let operation = without_query_values(&effect.operation);
+    let text = format!("{operation} on {}{slot}{condition}", effect.connection);
+    escape::plain(&text).into_owned()
+}
+
+fn outcome(call: &Call) -> String {
+    let text = match &call.outcome {
+        None => "no answer is on record".to_owned(),
+        Some(EffectOutcome::Answered { status, .. }) => format!("answered {status}"),
+        Some(EffectOutcome::NotMade { code, message }) if call.is_refused() => {
+            format!("{} ({code})", without_query_values(message))
+        }
+        Some(EffectOutcome::NotMade { code, message }) => {
+            format!("not made: {} ({code})", without_query_values(message))
+        }
+        Some(EffectOutcome::InDoubt { message }) => {
+            format!("it may have taken effect, {}", without_query_values(message))
+        }
+    };
+    escape::plain(&text).into_owned()
+}
+
+/// What went out, what came back, and what was taken out of it.
+fn sizes(call: &Call, effect: &Effect) -> String {
+    let out = request_bytes(effect).map_or("-".to_owned(), bytes);
+    let (back, redacted) = match &call.outcome {
+        Some(EffectOutcome::Answered { bytes: count, redacted, .. }) => (bytes(*count), *redacted),
+        _ => ("-".to_owned(), 0),
+    };
+    let taken = match redacted {
+        0 => String::new(),
+        1 => ", 1 credential taken out".to_owned(),
+        many => format!(", {many} credentials taken out"),
+    };
+    format!("{out} out, {back} back{taken}")
+}
+
+fn millis(took: i64) -> String {
+    if took < 1_000 { format!("{took} ms") } else { duration(took) }
+}

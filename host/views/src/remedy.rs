@@ -1,0 +1,167 @@
+//! What somebody could write, and where, so that a call or a plugin that was refused is allowed.
+//!
+//! Ready to paste. Only where a setting can help: what a plugin does not ask for itself, nobody
+//! can grant it.
+
+use crate::RunView;
+use journal::EffectOutcome;
+use serde_json::Value;
+use std::fmt::Write as _;
+use workflow::PluginPin;
+
+/// What was refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Missing<'a> {
+    /// Who did not allow it: the word of a [`journal::Denial`].
+    pub by: &'a str,
+    /// The plugin that asked.
+    pub plugin: &'a PluginPin,
+    /// Its name for the connection.
+    pub slot: &'a str,
+    /// `type/name`.
+    pub connection: &'a str,
+    /// The rules that are missing.
+    pub rules: &'a [Value],
+}
+
+/// The remedy as lines, the first one a sentence; None for a party that nobody knows.
+#[must_use]
+pub fn remedy(missing: &Missing<'_>) -> Option<String> {
+    let Missing { by, plugin, slot, connection, rules } = missing;
+    let (kind, name) = connection.split_once('/').unwrap_or((connection, ""));
+    let quoted = |text: &str| Value::from(text).to_string();
+    let mut text = String::new();
+    let indent = match *by {
+        "policy" => {
+            let _ = write!(
+                text,
+                "this in `bowline.yaml` would allow it:\n\npolicy:\n  rules:\n  - plugin: {}  # {} \
+                 {}\n    connection: {}\n    allow:",
+                quoted(&plugin.digest),
+                plugin.name,
+                plugin.version.replace(['\n', '\r'], " "),
+                quoted(connection)
+            );
+            "    "
+        }
+        "policy-for-all" => {
+            let _ = write!(
+                text,
+                "this in `bowline.yaml` would allow it, to every plugin:\n\npolicy:\n  rules:\n  \
+                 - connection: {}\n    allow:",
+                quoted(connection)
+            );
+            "    "
+        }
+        "connection" => {
+            let _ = write!(
+                text,
+                "this in `bowline.yaml`, added to what stands there, would allow it:\n\n\
+                 connections:\n  {kind}:\n    {}:\n      allow:",
+                quoted(name)
+            );
+            "      "
+        }
+        "workflow" => {
+            let _ = write!(
+                text,
+                "this in the step would allow it:\n\n  x-bowline:\n    grants:\n      {slot}:"
+            );
+            "      "
+        }
+        "manifest" => {
+            let _ = writeln!(
+                text,
+                "`{}` does not ask for it, so no setting can allow it; its author would have to \
+                 add to its manifest, under `connections.{slot}.allow`:",
+                plugin.name
+            );
+            ""
+        }
+        "accepted" => {
+            return Some(
+                "`bowline.lock` allows less than the plugin asks for; `bowline plugin accept` \
+                 shows what, and accepts it anew"
+                    .to_owned(),
+            );
+        }
+        "restriction" => {
+            return Some("the step gave it up itself, by `restrict`".to_owned());
+        }
+        _ => return None,
+    };
+    for rule in *rules {
+        let _ = write!(text, "\n{indent}- {rule}");
+    }
+    Some(text)
+}
+
+/// What would have allowed the calls that a run was refused, each said once.
+#[must_use]
+pub fn of_run(view: &RunView) -> Vec<String> {
+    let mut remedies = Vec::new();
+    for (step, planned) in view.steps.iter().zip(&view.plan.steps) {
+        let Some(plugin) = &planned.plugin else { continue };
+        for effect in &step.effects {
+            let Some(EffectOutcome::NotMade { denial: Some(denial), .. }) = &effect.outcome else {
+                continue;
+            };
+            let missing = Missing {
+                by: &denial.by,
+                plugin,
+                slot: &denial.slot,
+                connection: &denial.connection,
+                rules: std::slice::from_ref(&denial.rule),
+            };
+            let said =
+                remedy(&missing).map(|remedy| format!("step `{}`: {remedy}", step.name.as_str()));
+            remedies.extend(
+                said.filter(|said| !remedies.contains(said)).into_iter().collect::<Vec<_>>(),
+            );
+        }
+    }
+    remedies
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_printed_is_yaml_that_names_the_rule_and_who_may_use_it() {
+        let plugin = PluginPin {
+            name: "restart".to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: "sha256:00".to_owned(),
+            signer: None,
+        };
+        let rules = [json!({"verbs": ["get"], "resource": "pods", "namespace": "web"})];
+        let of = |by| {
+            remedy(&Missing {
+                by,
+                plugin: &plugin,
+                slot: "cluster",
+                connection: "kubernetes/prod",
+                rules: &rules,
+            })
+        };
+
+        let policy = of("policy").expect("a remedy");
+        assert!(policy.ends_with(
+            "policy:\n  rules:\n  - plugin: \"sha256:00\"  # restart 1.0.0\n    connection: \
+             \"kubernetes/prod\"\n    allow:\n    - {\"namespace\":\"web\",\"resource\":\"pods\",\"verbs\":[\"get\"]}"
+        ), "{policy}");
+        assert!(of("connection").is_some_and(|text| {
+            text.contains("  kubernetes:\n    \"prod\":\n      allow:\n      - {")
+        }));
+        assert!(
+            of("workflow").is_some_and(|text| text.contains("grants:\n      cluster:\n      - {"))
+        );
+        assert!(of("policy-for-all").is_some_and(|text| {
+            text.contains("- connection: \"kubernetes/prod\"\n    allow:\n    - {")
+        }));
+        assert!(of("manifest").is_some_and(|text| text.contains("no setting can allow it")));
+        assert_eq!(of("somebody"), None);
+    }
+}
