@@ -15,7 +15,7 @@ use effects::{Attempt, AttemptOptions, Grant, Layer, Redactor};
 use journal::{Disposition, Failure, StepRecorder};
 use scheduler::{StepInvocation, StepOutcome, StepRunner};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
