@@ -78,7 +78,7 @@ fn explicit(scope: &Scope) -> Result<Scope, CallError> {
         rule["fields"] = json!(named);
         !named.is_empty()
     });
-    let scope = Scope::kubernetes(&rules, Binding(&json!({})));
+    let scope = Scope::kubernetes(&rules, Binding::all(&json!({})));
     scope.map_err(|error| CallError::invalid("scope.invalid", error.to_string()))
 }
 
@@ -95,7 +95,7 @@ mod tests {
         if !fields.is_null() {
             rule["fields"] = fields;
         }
-        Scope::kubernetes(&[rule], Binding(&json!({}))).expect("a scope")
+        Scope::kubernetes(&[rule], Binding::all(&json!({}))).expect("a scope")
     }
 
     #[test]
