@@ -318,7 +318,7 @@ fn no_json() -> Vec<(&'static str, String)> {
         ("two values", "1 2".to_owned()),
         ("nothing", String::new()),
         ("a mark before it", "\u{feff}1".to_owned()),
-        ("a zero in it", "\"\0\"".to_owned()),
+        ("a bare line's end", "\"a\nb\"".to_owned()),
         ("a comment", "/*x*/1".to_owned()),
     ]
 }
