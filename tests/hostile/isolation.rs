@@ -19,7 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
             stacks,
         ),
         Case::not_here("H3", "fills a key-value store", "no such interface is offered", key_value),
-        Case::new("H4", "has the name of another plugin", &[], same_name),
+        Case::new("H4", "has the name of another plugin", &[Layer::Policy], same_name),
         Case::new("H6", "asks the clocks for more than it should know", &[], clocks),
         Case::new("H7", "asks for a gigabyte of random numbers", &[], random),
         Case::new("H8", "exits in the middle", &[], exits),
@@ -137,9 +137,26 @@ fn random(stage: &mut Stage) -> String {
         assert_eq!(result["ok"]["filled"], true, "{result}");
         assert!(result["ok"]["zeros"].as_u64().expect("a count") < 1_000, "{result}");
     }
-    let run = stage.ask(json!([{"random": 1_000_000}]));
-    let failure = run.fails("guest.trap");
-    assert!(failure.message.contains("random"), "{}", failure.message);
+    // In one call of the contract's own function, which honest libraries cut into small ones.
+    let package = "package wasi:random@0.2.0; \
+         interface random { get-random-bytes: func(len: u64) -> list<u8>; }";
+    let items = "include bowline:plugin/step-base@1.0.0; import wasi:random/random@0.2.0;";
+    for (name, count, code) in [("much", 65_537_u64, "guest.trap"), ("giga", 1 << 30, "guest.trap")]
+    {
+        let import =
+            r#"(import "wasi:random/random@0.2.0" "get-random-bytes" (func $get (param i64 i32)))"#;
+        let module = guest::NO_OP.replacen("(memory", &format!("{import} (memory"), 1).replace(
+            "(result i32) (i32.const 64))",
+            &format!(
+                "(result i32) (call $get (i64.const {count}) (i32.const 128)) (i32.const 64))"
+            ),
+        );
+        let bytes = guest::component_for(&module, items, &[package]);
+        stage.plugin(name, guest::with_manifest(bytes, &guest::manifest(name)));
+        let run = stage.run_plugin(name);
+        let failure = run.fails(code);
+        assert!(failure.message.contains("exceeds limit 65536"), "{}", failure.message);
+    }
     "guest.trap beyond 64 KiB".to_owned()
 }
 

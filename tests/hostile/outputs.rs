@@ -26,7 +26,12 @@ pub(crate) fn cases() -> Vec<Case> {
             "no filter can know that; the defence is that a guest never holds one",
             never_holds_it,
         ),
-        Case::new("G3", "carries data out on the ways that it was granted", &[], carries_out),
+        Case::new(
+            "G3",
+            "carries data out on the ways that it was granted",
+            &[Layer::Scope, Layer::Record],
+            carries_out,
+        ),
         Case::new(
             "G4",
             "makes every kind of error, to read a credential in one",
@@ -204,6 +209,8 @@ fn carries_out(stage: &mut Stage) -> String {
     assert_eq!(run.refusals().len(), 3);
     // What the rule allows can carry what the step was given: the body. It is on record.
     assert_eq!(run.admitted(), 1);
+    let granted = run.told().iter().any(|event| event["event"] == "connection-granted");
+    assert!(granted, "what was granted is on record: {}", run.tail());
     "bound to the inputs, each call on record".to_owned()
 }
 
