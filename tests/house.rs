@@ -220,7 +220,10 @@ fn secrets_are_revealed_in_few_places() {
         places,
         [
             "host/connections/src/http/service.rs",
+            "host/connections/src/kubernetes/exec.rs",
+            "host/connections/src/kubernetes/service.rs",
             "host/connections/src/kubernetes/settings.rs",
+            "host/connections/src/kubernetes/token_file.rs",
             "host/connections/src/secret_source.rs",
             "host/effects/src/secret.rs",
         ]

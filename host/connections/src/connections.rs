@@ -1,7 +1,9 @@
 //! All connections of one process: what the operator set, made ready when it is first used.
 
 use crate::bindings::{self, view};
+use crate::breaker::Held;
 use crate::granting::Granted;
+use crate::http::target::Target;
 use crate::http::{HttpService, request};
 use crate::kubernetes::KubernetesService;
 use crate::policy::{Accepted, ConnectionRules};
@@ -241,7 +243,8 @@ impl Service {
                         "credentials can be read; this type has no request to try".to_owned()
                     );
                 };
-                let url = service.url(&check.path).map_err(|error| error.message)?;
+                let target = Target::parse(&check.path).map_err(|error| error.message)?;
+                let url = service.url(target).map_err(|error| error.message)?;
                 let method = request::method("GET").map_err(|error| error.message)?;
                 let headers = reqwest::header::HeaderMap::new();
                 let answer = service.send(method, url, headers, None, 1 << 20).await;
@@ -307,10 +310,14 @@ impl Connector for Connections {
         Ok(match service {
             Service::Http(service) => {
                 let needles = Arc::clone(&service.needles);
+                // An API may say either for a key that it does not take.
+                let service = Held::new(service, &[401, 403]);
                 Opened { service, scope, calls_max, needles }
             }
             Service::Kubernetes(service) => {
                 let needles = Arc::clone(&service.needles);
+                // 403 is about one object here, and says that the credentials are good.
+                let service = Held::new(service, &[401]);
                 Opened { service, scope, calls_max, needles }
             }
         })

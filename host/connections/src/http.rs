@@ -4,5 +4,6 @@ mod body;
 pub(crate) mod handle;
 pub(crate) mod request;
 pub(crate) mod service;
+pub(crate) mod target;
 
 pub(crate) use service::HttpService;

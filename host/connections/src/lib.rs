@@ -4,10 +4,17 @@
 //! where the base URL comes from and which header carries which credential. This room knows
 //! nothing of runs, retries or the terminal.
 
+mod address;
 mod bindings;
+mod breaker;
 mod connections;
+mod credential_forms;
+mod echo;
+#[cfg(test)]
+mod far_side;
 mod granting;
 mod http;
+mod inflow;
 mod kubernetes;
 pub mod policy;
 mod profile;

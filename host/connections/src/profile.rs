@@ -32,6 +32,9 @@ pub(crate) struct Profile {
     /// Names for rules: `{use: NAME}` in a manifest stands for them.
     #[serde(default)]
     pub(crate) scopes: BTreeMap<String, Vec<Value>>,
+    /// Whether it came with the program. What an operator adds is the operator's own word.
+    #[serde(skip)]
+    pub(crate) built_in: bool,
 }
 
 /// One setting of a profile.
@@ -88,12 +91,14 @@ const BUILT_IN: &[&str] = &[
 
 /// All profiles by type: those inside the program, and the operator's, which win.
 pub(crate) fn all(added: &[String]) -> Result<BTreeMap<String, Profile>, String> {
-    let texts = BUILT_IN.iter().copied().chain(added.iter().map(String::as_str));
+    let built_in = BUILT_IN.iter().map(|text| (*text, true));
+    let texts = built_in.chain(added.iter().map(|text| (text.as_str(), false)));
     texts
-        .map(|text| {
-            let profile: Profile =
+        .map(|(text, built_in)| {
+            let mut profile: Profile =
                 serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
             profile.check_credentials()?;
+            profile.built_in = built_in;
             Ok((profile.kind.clone(), profile))
         })
         .collect()

@@ -1,11 +1,8 @@
-//! What both clients share: naming what went wrong on the way, and reading an answer within
-//! bounds.
+//! What both clients share: naming what went wrong on the way.
 
+use crate::address::AddressDenied;
 use effects::{Reason, SendError};
 use std::error::Error;
-
-/// Time for name resolution, TCP and TLS together.
-pub(crate) const CONNECT_SECONDS_MAX: u64 = 10;
 
 /// Names the fault of a request to `place` that got no answer. `connecting` tells whether it failed
 /// before anything could be sent.
@@ -15,7 +12,19 @@ pub(crate) fn fault(
     connecting: bool,
     timeout: bool,
 ) -> SendError {
+    if let Some(denied) = causes(error).find_map(|cause| cause.downcast_ref::<AddressDenied>()) {
+        return address_denied(denied);
+    }
     let text = chain(error);
+    if text.contains("message head is too large") {
+        return SendError {
+            reason: Reason::Exhausted,
+            code: "limit.response-headers",
+            message: format!("`{place}` answered with more headers than are taken"),
+            sent: true,
+            permanent: true,
+        };
+    }
     let handshake = is_handshake(&text) || connecting && text.contains("TLS");
     let dns = text.contains("dns error") || text.contains("failed to lookup address");
     let (reason, code, what, remedy) = if handshake {
@@ -50,13 +59,13 @@ pub(crate) fn host_and_port(url: &str) -> String {
     format!("{}:{port}", uri.host().unwrap_or_default())
 }
 
-/// An answer that grew over its bound.
-pub(crate) fn too_large(bytes_max: u64) -> SendError {
+/// The host leads where this connection may not go; nothing was sent.
+pub(crate) fn address_denied(denied: &AddressDenied) -> SendError {
     SendError {
-        reason: Reason::Exhausted,
-        code: "limit.response-bytes",
-        message: format!("the answer has more than {bytes_max} bytes"),
-        sent: true,
+        reason: Reason::Denied,
+        code: "connection.address-denied",
+        message: denied.to_string(),
+        sent: false,
         permanent: true,
     }
 }

@@ -1,9 +1,11 @@
 //! `bowline:connect/http`: the handle that a guest holds.
 
+use super::target::Target;
 use super::{HttpService, request};
 use crate::bindings::errors::ConnectError;
 use crate::bindings::http::{Host, HostClient, HostResponse, Request};
 use crate::bindings::{View, connect_error, push, rules};
+use crate::breaker::Held;
 use effects::scope::http::check;
 use effects::{Answer, CallError, Grant, Operation, Reason, Scope, digest};
 use futures::StreamExt as _;
@@ -22,7 +24,7 @@ const PIECE_BYTES_MAX: usize = 64 << 10;
 #[expect(unreachable_pub, reason = "the generated bindings export it again")]
 pub struct Client {
     grant: Grant,
-    service: Arc<HttpService>,
+    held: Arc<Held<HttpService>>,
 }
 
 /// An answer, as a guest reads it.
@@ -35,30 +37,34 @@ pub struct Response {
 impl Client {
     /// One request, all the way.
     async fn exchange(&self, asked: Request) -> Result<Response, CallError> {
+        let Held { service, breaker } = &*self.held;
         let method = request::method(&asked.method)?;
-        request::check_path(&asked.path)?;
-        let url = self.service.url(&asked.path)?;
-        let headers = request::headers(&asked.headers, self.service.injected())?;
+        let target = Target::parse(&asked.path)?;
+        let url = service.url(target)?;
+        let headers = request::headers(&asked.headers, service.injected())?;
         let body = asked.body;
-        self.service.check_body(body.as_deref())?;
+        service.check_body(body.as_deref())?;
         let sent = body.as_deref().unwrap_or_default();
+        let path = target.as_str();
         let operation = Operation {
-            text: format!("{} {}", asked.method, asked.path),
+            text: format!("{} {path}", asked.method),
             writes: request::writes(&asked.method),
             precondition: None,
-            digest: digest(&[asked.method.as_bytes(), asked.path.as_bytes(), sent]),
+            digest: digest(&[asked.method.as_bytes(), path.as_bytes(), sent]),
             request_bytes: sent.len() as u64,
             timeout_ms: asked.timeout_ms,
         };
         let in_scope = |scope: &Scope| match scope {
-            Scope::Http(rules) => check(rules, &asked.method, &asked.path),
-            Scope::Kubernetes(_) => check(&[], &asked.method, &asked.path),
+            Scope::Http(rules) => check(rules, &asked.method, path),
+            Scope::Kubernetes(_) => check(&[], &asked.method, path),
         };
-        let service = &self.service;
+        breaker.check()?;
         let answer = self
             .grant
-            .call(operation, in_scope, |bytes_max| {
-                service.send(method, url, headers, body, bytes_max)
+            .call(operation, in_scope, |bytes_max| async move {
+                let answer = service.send(method, url, headers, body, bytes_max).await?;
+                breaker.heard(answer.status);
+                Ok(answer)
             })
             .await?;
         Ok(Response { answer, read: 0 })
@@ -73,8 +79,8 @@ impl HostClient for View<'_> {
         _context: Resource<Context>,
         slot: String,
     ) -> wasmtime::Result<Result<Resource<Client>, ConnectError>> {
-        match self.grants.open::<HttpService>(&slot) {
-            Ok((grant, service)) => push(self.table, Client { grant, service }),
+        match self.grants.open::<Held<HttpService>>(&slot) {
+            Ok((grant, held)) => push(self.table, Client { grant, held }),
             Err(error) => Ok(Err(connect_error(error))),
         }
     }
@@ -123,9 +129,9 @@ impl HostClient for View<'_> {
         client: Resource<Client>,
         scope: String,
     ) -> wasmtime::Result<Result<Resource<Client>, ConnectError>> {
-        let Client { grant, service } = self.table.get(&client)?.clone();
+        let Client { grant, held } = self.table.get(&client)?.clone();
         match rules(&scope).and_then(|rules| grant.restrict(&rules)) {
-            Ok(grant) => push(self.table, Client { grant, service }),
+            Ok(grant) => push(self.table, Client { grant, held }),
             Err(error) => Ok(Err(connect_error(error))),
         }
     }

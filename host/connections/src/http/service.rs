@@ -1,19 +1,22 @@
 //! The client of one HTTP connection: its base URL, its credentials, its TLS.
 
+use super::target::Target;
 use super::{body, request};
+use crate::address::Guard;
+use crate::inflow::{self, ACCEPTED_ENCODING, Patience};
 use crate::profile::{Credential, Profile};
 use crate::secret_source::SecretSource;
 use crate::tls::{CertificateSource, ClientIdentity, certificates, install_crypto_provider};
-use crate::transport::{CONNECT_SECONDS_MAX, fault, host_and_port, too_large};
-use effects::{Answer, Needles, Secret, SendError};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use crate::transport::{address_denied, fault, host_and_port};
+use crate::{credential_forms, echo};
+use effects::{Answer, Layer, Needles, Secret, SendError};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Url};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// One HTTP connection, ready to send.
 pub(crate) struct HttpService {
@@ -25,6 +28,10 @@ pub(crate) struct HttpService {
     members: Vec<(String, Secret)>,
     /// Unless the guest sends its own.
     defaults: HeaderMap,
+    guard: Guard,
+    patience: Patience,
+    /// Whether an answer that echoes a credential is withheld.
+    strict: bool,
     pub(crate) needles: Arc<Needles>,
     pub(crate) profile: Arc<Profile>,
 }
@@ -38,8 +45,17 @@ struct Common {
     client_certificate: Option<CertificateSource>,
     client_key: Option<SecretSource>,
     allow_cleartext: bool,
-    proxy: Option<String>,
+    proxy: Option<ProxySource>,
     headers: BTreeMap<String, SecretSource>,
+    strict: bool,
+}
+
+/// The URL of a proxy, which may hold a password: the text, or where it is kept.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ProxySource {
+    Text(String),
+    Kept(SecretSource),
 }
 
 const COMMON_KEYS: &[&str] = &[
@@ -50,6 +66,7 @@ const COMMON_KEYS: &[&str] = &[
     "clientKey",
     "headers",
     "proxy",
+    "strict",
 ];
 
 /// What the operator set, sorted by what it is.
@@ -66,20 +83,47 @@ impl HttpService {
         settings: &Value,
         folder: &Path,
     ) -> Result<Self, String> {
+        Self::with_patience(profile, settings, folder, Patience::default())
+    }
+
+    fn with_patience(
+        profile: &Arc<Profile>,
+        settings: &Value,
+        folder: &Path,
+        patience: Patience,
+    ) -> Result<Self, String> {
         let read = sort(profile, settings)?;
         let base = profile.base_url(read.common.base_url.as_deref(), &read.parameters)?;
         let base = base_url(&base, read.common.allow_cleartext)?;
-        let Injected { headers: injected, members, secrets } = injected(profile, &read, folder)?;
+        let Injected { headers: injected, members, mut secrets } =
+            injected(profile, &read, folder)?;
         let mut defaults = HeaderMap::new();
         for (name, value) in &profile.headers {
             let value =
                 HeaderValue::from_str(value).map_err(|e| format!("header `{name}`: {e}"))?;
             defaults.insert(header_name(name)?, value);
         }
+        let proxy = proxy(&read.common, folder)?;
+        let guard = guard(profile, &read.common, &base, proxy.as_ref());
+        if let Some(proxy) = &proxy {
+            secrets.extend(credential_forms::of_url(proxy.reveal()));
+        }
+        let strict = read.common.strict;
+        let client = client(&read.common, folder, proxy.as_ref(), &guard, patience)?;
         let needles = Arc::new(Needles::new(&secrets));
-        let client = client(&read.common, folder)?;
         let profile = Arc::clone(profile);
-        Ok(Self { client, base, injected, members, defaults, needles, profile })
+        Ok(Self {
+            client,
+            base,
+            injected,
+            members,
+            defaults,
+            guard,
+            patience,
+            strict,
+            needles,
+            profile,
+        })
     }
 
     /// Whether the guest's body can take what this connection puts into bodies. Reveals nothing.
@@ -93,9 +137,9 @@ impl HttpService {
         &self.injected
     }
 
-    /// `path` on this connection's server.
-    pub(crate) fn url(&self, path: &str) -> Result<Url, effects::CallError> {
-        request::url(&self.base, path)
+    /// `target` on this connection's server.
+    pub(crate) fn url(&self, target: Target<'_>) -> Result<Url, effects::CallError> {
+        target.below(&self.base)
     }
 
     /// Where the connection leads, for people.
@@ -112,9 +156,12 @@ impl HttpService {
         body: Option<Vec<u8>>,
         bytes_max: u64,
     ) -> Result<Answer, SendError> {
+        let host = url.host_str().unwrap_or_default();
+        self.guard.check_literal(host).map_err(|denied| address_denied(&denied))?;
         for (name, value) in &self.defaults {
             headers.entry(name).or_insert_with(|| value.clone());
         }
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED_ENCODING));
         headers.extend(self.injected.clone());
         let mut request = self.client.request(method, url).headers(headers);
         if let Some(mut body) = body {
@@ -123,17 +170,15 @@ impl HttpService {
             }
             request = request.body(body);
         }
-        let mut response = request.send().await.map_err(|error| self.failed(error))?;
-        let status = response.status().as_u16();
-        let headers = request::visible(response.headers());
-        let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|error| self.failed(error))? {
-            if body.len() as u64 + piece.len() as u64 > bytes_max {
-                return Err(too_large(bytes_max));
-            }
-            body.extend_from_slice(&piece);
-        }
-        Ok(Answer { status, headers, body })
+        let response = self.patience.first(request.send()).await?;
+        let response: http::Response<reqwest::Body> =
+            response.map_err(|error| self.failed(error))?.into();
+        let (head, body) = response.into_parts();
+        let headers = request::visible(&head.headers, &self.injected)?;
+        let failed = |error| self.failed(error);
+        let body = inflow::read(body, &head.headers, bytes_max, self.patience, failed).await?;
+        let answer = Answer { status: head.status.as_u16(), headers, body };
+        echo::examine(&self.needles, self.strict, &host_and_port(self.base.as_str()), answer)
     }
 
     fn failed(&self, error: reqwest::Error) -> SendError {
@@ -192,6 +237,8 @@ fn injected(profile: &Profile, read: &Read, folder: &Path) -> Result<Injected, S
         let secret = source.read(&format!("the {name} of the connection"), folder);
         let secret = secret.map_err(|error| crate::transport::chain(&error))?;
         place(&mut injected, name, credential, &secret)?;
+        let sent = zeroize::Zeroizing::new(format!("{}{}", credential.prefix, secret.reveal()));
+        injected.secrets.extend(credential_forms::of_header(&sent));
         injected.secrets.push(secret);
     }
     for (name, source) in &read.common.headers {
@@ -199,7 +246,7 @@ fn injected(profile: &Profile, read: &Read, folder: &Path) -> Result<Injected, S
         let secret = secret.map_err(|error| crate::transport::chain(&error))?;
         inject(&mut injected.headers, name, "", &secret)
             .map_err(|()| format!("the header `{name}` can't be sent"))?;
-        injected.secrets.push(secret);
+        injected.secrets.extend(credential_forms::of_header(secret.reveal()));
     }
     Ok(injected)
 }
@@ -257,19 +304,55 @@ fn base_url(text: &str, allow_cleartext: bool) -> Result<Url, String> {
     Ok(url)
 }
 
+/// The URL of the connection's proxy, if there is one.
+fn proxy(common: &Common, folder: &Path) -> Result<Option<Secret>, String> {
+    match &common.proxy {
+        None => Ok(None),
+        Some(ProxySource::Text(text)) => Ok(Some(Secret::new(text.clone()))),
+        Some(ProxySource::Kept(source)) => {
+            let url = source.read("the URL of the connection's proxy", folder);
+            url.map(Some).map_err(|error| crate::transport::chain(&error))
+        }
+    }
+}
+
+/// Who may be in a private network: the hosts that the operator wrote.
+fn guard(profile: &Profile, common: &Common, base: &Url, proxy: Option<&Secret>) -> Guard {
+    let base = base.host_str().filter(|_| common.base_url.is_some() || !profile.built_in);
+    let proxy = proxy.and_then(|proxy| Url::parse(proxy.reveal()).ok());
+    Guard::new(base.into_iter().chain(proxy.as_ref().and_then(Url::host_str)))
+}
+
 /// A client that trusts what the connection says, follows nothing and keeps to itself.
-fn client(common: &Common, folder: &Path) -> Result<Client, String> {
+fn client(
+    common: &Common,
+    folder: &Path,
+    proxy: Option<&Secret>,
+    guard: &Guard,
+    patience: Patience,
+) -> Result<Client, String> {
     install_crypto_provider();
     let text = |error: crate::tls::TlsError| crate::transport::chain(&error);
-    let failed = |error: reqwest::Error| crate::transport::chain(&error);
+    let failed = |error: reqwest::Error| crate::transport::chain(&error.without_url());
+    let redirects = if Layer::Redirect.on() {
+        reqwest::redirect::Policy::none()
+    } else {
+        reqwest::redirect::Policy::default()
+    };
     let mut builder = Client::builder()
         .user_agent(concat!("bowline/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
-        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(patience.connect)
+        .redirect(redirects)
+        .referer(false)
         .retry(reqwest::retry::never())
+        // An answer is decoded where it is bounded.
+        .no_gzip()
+        .dns_resolver(guard.clone())
+        // What the environment says of proxies is nobody's setting.
         .no_proxy();
-    if let Some(proxy) = &common.proxy {
-        builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(failed)?);
+    if let Some(proxy) = proxy {
+        let proxy = reqwest::Proxy::all(proxy.reveal());
+        builder = builder.proxy(proxy.map_err(|_| "`proxy` is no URL of a proxy".to_owned())?);
     }
     if let Some(authority) = &common.certificate_authority {
         let pem = authority.pem("the certificate authority", folder).map_err(text)?;
@@ -289,3 +372,6 @@ fn client(common: &Common, folder: &Path) -> Result<Client, String> {
     }
     builder.build().map_err(failed)
 }
+
+#[cfg(test)]
+mod tests;

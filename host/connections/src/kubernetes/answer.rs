@@ -4,9 +4,14 @@ use effects::{Answer, CallError, Reason};
 use journal::Disposition;
 use sandbox::json;
 use serde_json::Value;
+use std::time::Duration;
 
 /// The longest answer as text; the budget bounds it before.
 const BYTES_MAX: usize = 16 << 20;
+
+/// Bytes of a refusal's message, and of its details, as in the contract.
+const MESSAGE_BYTES_MAX: usize = 4 << 10;
+const DETAILS_BYTES_MAX: usize = 64 << 10;
 
 /// A good answer's body, as JSON text.
 pub(crate) fn object(answer: Answer, writes: bool) -> Result<String, CallError> {
@@ -29,7 +34,7 @@ pub(crate) fn refusal(answer: &Answer, writes: bool) -> CallError {
     let message = status
         .as_ref()
         .and_then(|status| status["message"].as_str())
-        .map_or_else(|| generic_message(answer), str::to_owned);
+        .map_or_else(|| generic_message(answer), |message| cut(message).to_owned());
     let mut error = CallError::new(Reason::Remote, format!("kubernetes.{code}"), message);
     error.status = Some(answer.status);
     error.retry_after_ms = retry_after_ms(answer, status.as_ref());
@@ -39,8 +44,17 @@ pub(crate) fn refusal(answer: &Answer, writes: bool) -> CallError {
     };
     // A server that broke while writing may have written.
     error.in_doubt = writes && answer.status >= 500;
-    error.details = status;
+    error.details = status.filter(|status| status.to_string().len() <= DETAILS_BYTES_MAX);
     error
+}
+
+/// The beginning of a message that goes on for ever.
+fn cut(message: &str) -> &str {
+    let mut end = message.len().min(MESSAGE_BYTES_MAX);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    &message[..end]
 }
 
 /// Says that the condition of a write did not hold, where the server has no word of its own for
@@ -60,6 +74,13 @@ fn retry_after_ms(answer: &Answer, status: Option<&Value>) -> Option<u64> {
     let header = header.and_then(|(_, value)| value.trim().parse::<u64>().ok());
     let detail = status.and_then(|status| status["details"]["retryAfterSeconds"].as_u64());
     header.or(detail).map(|seconds| seconds.saturating_mul(1000))
+}
+
+/// A server that asks for more patience than there is time means "not in this attempt".
+pub(crate) fn clamp_retry(mut error: CallError, remaining: Duration) -> CallError {
+    let most = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
+    error.retry_after_ms = error.retry_after_ms.map(|asked| asked.min(most));
+    error
 }
 
 /// `NotFound` → `not-found`.
@@ -157,6 +178,19 @@ mod tests {
             let error = object(answer(status, body), true).unwrap_err();
             assert_eq!((error.code.as_str(), error.in_doubt), (code, in_doubt), "{status}");
         }
+    }
+
+    #[test]
+    fn f12_a_status_without_end_is_cut_and_its_patience_bounded() {
+        let body = serde_json::json!({"kind": "Status", "reason": "TooManyRequests",
+            "message": "ä".repeat(100_000), "details": {"retryAfterSeconds": 99_999}});
+        let endless = refusal(&Answer { headers: vec![], ..answer(429, &body.to_string()) }, false);
+
+        assert_eq!(endless.message.len(), 4 << 10);
+        assert!(endless.details.is_none(), "over 64 KiB");
+        assert_eq!(endless.retry_after_ms, Some(99_999_000));
+        let clamped = clamp_retry(endless, Duration::from_secs(3));
+        assert_eq!(clamped.retry_after_ms, Some(3_000));
     }
 
     #[test]

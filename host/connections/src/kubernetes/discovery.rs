@@ -3,6 +3,7 @@
 
 use super::handle::Cluster;
 use effects::CallError;
+use effects::scope::kubernetes::is_subdomain;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 
@@ -75,6 +76,7 @@ fn group_versions(root: &str, answer: &Value) -> Vec<GroupVersion> {
     if root == "/api" {
         let versions = items(answer, "versions").filter_map(Value::as_str);
         return versions
+            .filter(|version| is_subdomain(version))
             .map(|version| GroupVersion {
                 path: format!("/api/{version}"),
                 group: String::new(),
@@ -89,6 +91,8 @@ fn group_versions(root: &str, answer: &Value) -> Vec<GroupVersion> {
         for version in items(group, "versions") {
             if let Some((name, number)) =
                 version["groupVersion"].as_str().and_then(|text| text.split_once('/'))
+                && is_subdomain(name)
+                && is_subdomain(number)
             {
                 found.push(GroupVersion {
                     path: format!("/apis/{name}/{number}"),

@@ -1,16 +1,17 @@
 //! `bowline:connect/kubernetes`: the handle that a guest holds.
 
 use super::precondition::Precondition;
-use super::touched::touched;
+use super::touched::{check_object, touched};
 use super::watch::Watcher;
-use super::{KubernetesService, answer, discovery, request};
+use super::{KubernetesService, answer, discovery, protected, request};
 use crate::bindings::errors::ConnectError;
 use crate::bindings::kubernetes::{
     Change, Host, HostCluster, HostWatcher, Kind, PatchKind, Query, Target, WriteOptions, Written,
 };
 use crate::bindings::{View, connect_error, push, rules};
+use crate::breaker::Held;
 use effects::scope::kubernetes::{Question, check};
-use effects::{Answer, CallError, Grant, Operation, Scope, digest};
+use effects::{Answer, CallError, Grant, Layer, Operation, Scope, digest};
 use sandbox::{Context, json};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -23,6 +24,9 @@ const OBJECT_BYTES_MAX: usize = 4 << 20;
 /// Asks for the server's printed table.
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
+/// Seconds that a deletion may leave an object: a day.
+const GRACE_SECONDS_MAX: u64 = 86_400;
+
 /// What a deletion's options may hold.
 const DELETE_OPTIONS: &[&str] = &["gracePeriodSeconds", "propagationPolicy"];
 
@@ -31,7 +35,7 @@ const DELETE_OPTIONS: &[&str] = &["gracePeriodSeconds", "propagationPolicy"];
 #[expect(unreachable_pub, reason = "the generated bindings export it again")]
 pub struct Cluster {
     grant: Grant,
-    service: Arc<KubernetesService>,
+    held: Arc<Held<KubernetesService>>,
 }
 
 /// A request that is ready, and what it is about.
@@ -42,6 +46,8 @@ struct Prepared<'a> {
     name: Option<&'a str>,
     subresource: Option<&'a str>,
     touched: Option<Vec<String>>,
+    /// Fields among those touched that a rule must name.
+    protected: Vec<String>,
     method: http::Method,
     path: String,
     accept: &'static str,
@@ -59,6 +65,7 @@ impl<'a> Prepared<'a> {
             name: None,
             subresource: None,
             touched: None,
+            protected: Vec::new(),
             method: http::Method::GET,
             path,
             accept: "application/json",
@@ -128,16 +135,57 @@ impl Cluster {
             .body(body)
             .map_err(|error| CallError::invalid("kubernetes.invalid-request", error.to_string()))?;
         let question = prepared.question();
-        let in_scope = |scope: &Scope| match scope {
-            Scope::Kubernetes(rules) => check(rules, &question),
-            Scope::Http(_) => check(&[], &question),
+        let named = protected::check(self.grant.scope(), &question, &prepared.protected);
+        let in_scope = |scope: &Scope| {
+            let rule = match scope {
+                Scope::Kubernetes(rules) => check(rules, &question),
+                Scope::Http(_) => check(&[], &question),
+            }?;
+            named.clone().map(|()| rule)
         };
-        let service = &self.service;
-        self.grant.call(operation, in_scope, |bytes_max| service.send(request, bytes_max)).await
+        let Held { service, breaker } = &*self.held;
+        breaker.check()?;
+        self.grant
+            .call(operation, in_scope, |bytes_max| async move {
+                let answer = service.send(request, bytes_max).await?;
+                breaker.heard(answer.status);
+                Ok(answer)
+            })
+            .await
+    }
+
+    /// The words of the contract for an answer that says no.
+    fn in_time(&self, error: CallError) -> CallError {
+        answer::clamp_retry(error, self.grant.attempt().remaining())
     }
 
     async fn read(&self, prepared: Prepared<'_>) -> Result<String, CallError> {
-        answer::object(self.send(prepared).await?, false)
+        answer::object(self.send(prepared).await?, false).map_err(|error| self.in_time(error))
+    }
+
+    /// One page of a list, whose end is remembered as the beginning of the next.
+    async fn read_page(&self, prepared: Prepared<'_>) -> Result<String, CallError> {
+        let (kind, namespace) = (prepared.kind, prepared.namespace);
+        let text = self.read(prepared).await?;
+        if text.contains("\"continue\"")
+            && let Ok(list) = serde_json::from_str(&text)
+        {
+            self.held.service.pages.remember(kind, namespace, &list);
+        }
+        Ok(text)
+    }
+
+    /// The path of one page. A token that goes on with another list is refused.
+    fn page(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        query: &Query,
+    ) -> Result<String, CallError> {
+        let path = request::collection(kind, namespace)?;
+        let path = request::with_query(&path, &request::page(query)?);
+        let token = query.continue_token.as_deref();
+        self.held.service.pages.check(kind, namespace, token).map(|()| path)
     }
 
     async fn write(&self, prepared: Prepared<'_>) -> Result<Written, CallError> {
@@ -146,8 +194,8 @@ impl Cluster {
         let status = answer.status;
         match answer::object(answer, writes) {
             Ok(object) => Ok(Written { status, object }),
-            Err(error) if conditional => Err(answer::name_conflict(error)),
-            Err(error) => Err(error),
+            Err(error) if conditional => Err(self.in_time(answer::name_conflict(error))),
+            Err(error) => Err(self.in_time(error)),
         }
     }
 
@@ -169,12 +217,21 @@ impl Cluster {
             http::Request::get(path).header(http::header::ACCEPT, accept).body(Vec::new());
         let request = request
             .map_err(|error| CallError::invalid("kubernetes.invalid-request", error.to_string()))?;
-        let service = &self.service;
+        let Held { service, breaker } = &*self.held;
+        breaker.check()?;
         let answer = self
             .grant
-            .call(operation, |_| Ok(0), |bytes_max| service.send(request, bytes_max))
+            .call(
+                operation,
+                |_| Ok(0),
+                |bytes_max| async move {
+                    let answer = service.send(request, bytes_max).await?;
+                    breaker.heard(answer.status);
+                    Ok(answer)
+                },
+            )
             .await?;
-        let text = answer::object(answer, false)?;
+        let text = answer::object(answer, false).map_err(|error| self.in_time(error))?;
         serde_json::from_str(&text)
             .map_err(|error| CallError::invalid("kubernetes.unreadable", error.to_string()))
     }
@@ -190,9 +247,8 @@ impl Cluster {
         namespace: Option<&str>,
         query: &Query,
     ) -> Result<String, CallError> {
-        let path = request::collection(kind, namespace)?;
-        let path = request::with_query(&path, &request::page(query)?);
-        self.read(Prepared::read("list", kind, namespace, path)).await
+        let path = self.page(kind, namespace, query)?;
+        self.read_page(Prepared::read("list", kind, namespace, path)).await
     }
 
     async fn table(
@@ -212,13 +268,10 @@ impl Cluster {
                 };
                 ("get", request::object(&target)?)
             }
-            None => {
-                let path = request::collection(kind, namespace)?;
-                ("list", request::with_query(&path, &request::page(query)?))
-            }
+            None => ("list", self.page(kind, namespace, query)?),
         };
         let prepared = Prepared::read(verb, kind, namespace, path);
-        self.read(Prepared { name, accept: TABLE, ..prepared }).await
+        self.read_page(Prepared { name, accept: TABLE, ..prepared }).await
     }
 
     async fn create(
@@ -234,8 +287,18 @@ impl Cluster {
             return Err(CallError::invalid("kubernetes.invalid-precondition", message));
         }
         let name = object_name(&object).map(str::to_owned);
-        check_namespace(&object, namespace)?;
-        let path = request::collection(kind, namespace)?;
+        let target = Target {
+            kind: kind.clone(),
+            namespace: namespace.map(str::to_owned),
+            name: name.clone().unwrap_or_default(),
+            subresource: None,
+        };
+        check_object(&object, &target)?;
+        let path = match &name {
+            // Its name must be one, although it does not stand in the path.
+            Some(_) => request::object(&target).and_then(|_| request::collection(kind, namespace)),
+            None => request::collection(kind, namespace),
+        }?;
         let path = request::with_query(&path, &request::write(options, None)?);
         let prepared = Prepared::read("create", kind, namespace, path);
         self.write(Prepared {
@@ -255,7 +318,7 @@ impl Cluster {
         options: &WriteOptions,
     ) -> Result<Written, CallError> {
         let object = parse_object(object)?;
-        check_identity(&object, target)?;
+        check_object(&object, target)?;
         let precondition = Precondition::of(options);
         let text = precondition.text();
         let object = precondition.into_object(object)?;
@@ -279,10 +342,14 @@ impl Cluster {
         options: &WriteOptions,
     ) -> Result<Written, CallError> {
         let patch = parse(patch)?;
-        let touched = touched(how, &patch)?;
+        let touched = touched(how, &patch, target)?;
+        protected::check_identity(&touched)?;
         if let (PatchKind::Apply, Value::Object(object)) = (how, &patch) {
-            check_identity(object, target)?;
+            check_object(object, target)?;
         }
+        let protected = protected::protected(&touched);
+        // What an apply leaves out it takes away, if it was applied before: it may touch anything.
+        let touched = (how != PatchKind::Apply).then_some(touched);
         let precondition = Precondition::of(options);
         let text = precondition.text();
         let patch = precondition.into_patch(how, patch)?;
@@ -290,7 +357,8 @@ impl Cluster {
         let path = request::with_query(&request::object(target)?, &parameters);
         let prepared = Prepared::on("patch", target, path);
         self.write(Prepared {
-            touched: Some(touched),
+            touched,
+            protected,
             method: http::Method::PATCH,
             content: Some((request::media_type(how), patch.to_string().into_bytes())),
             precondition: text,
@@ -307,11 +375,7 @@ impl Cluster {
         options: &WriteOptions,
     ) -> Result<Written, CallError> {
         let given = given.map_or_else(|| Ok(Map::new()), parse_object)?;
-        if let Some(key) = given.keys().find(|key| !DELETE_OPTIONS.contains(&key.as_str())) {
-            let message =
-                format!("`{}` is not one of {}", key.escape_debug(), DELETE_OPTIONS.join(", "));
-            return Err(CallError::invalid("kubernetes.invalid-delete", message));
-        }
+        check_delete_options(&given)?;
         let precondition = Precondition::of(options);
         let text = precondition.text();
         let mut body = precondition.into_delete(given);
@@ -344,8 +408,8 @@ impl HostCluster for View<'_> {
         _context: Resource<Context>,
         slot: String,
     ) -> Answered<Resource<Cluster>> {
-        match self.grants.open::<KubernetesService>(&slot) {
-            Ok((grant, service)) => push(self.table, Cluster { grant, service }),
+        match self.grants.open::<Held<KubernetesService>>(&slot) {
+            Ok((grant, held)) => push(self.table, Cluster { grant, held }),
             Err(error) => Ok(Err(connect_error(error))),
         }
     }
@@ -440,8 +504,8 @@ impl HostCluster for View<'_> {
         query: Query,
         from_version: Option<String>,
     ) -> Answered<Resource<Watcher>> {
-        let Cluster { grant, service } = self.table.get(&cluster)?.clone();
-        match Watcher::open(grant, service, (kind, namespace, query), from_version).await {
+        let Cluster { grant, held } = self.table.get(&cluster)?.clone();
+        match Watcher::open(grant, held, (kind, namespace, query), from_version).await {
             Ok(watcher) => push(self.table, watcher),
             Err(error) => Ok(Err(connect_error(error))),
         }
@@ -452,9 +516,9 @@ impl HostCluster for View<'_> {
         cluster: Resource<Cluster>,
         scope: String,
     ) -> Answered<Resource<Cluster>> {
-        let Cluster { grant, service } = self.table.get(&cluster)?.clone();
+        let Cluster { grant, held } = self.table.get(&cluster)?.clone();
         match rules(&scope).and_then(|rules| grant.restrict(&rules)) {
-            Ok(grant) => push(self.table, Cluster { grant, service }),
+            Ok(grant) => push(self.table, Cluster { grant, held }),
             Err(error) => Ok(Err(connect_error(error))),
         }
     }
@@ -500,25 +564,50 @@ fn object_name(object: &Map<String, Value>) -> Option<&str> {
     object.get("metadata")?.get("name")?.as_str()
 }
 
-/// The object must be the target: a body that names another one would write elsewhere than the
-/// scope was asked about.
-fn check_identity(object: &Map<String, Value>, target: &Target) -> Result<(), CallError> {
-    match object_name(object) {
-        Some(name) if name == target.name => {}
-        None => {}
-        Some(_) => {
-            let message = "the object's name is not the target's";
-            return Err(CallError::invalid("kubernetes.invalid-object", message));
+/// Of a deletion's options only these, and only with values that the API knows: others change what
+/// is deleted.
+fn check_delete_options(given: &Map<String, Value>) -> Result<(), CallError> {
+    let good = |(key, value): (&String, &Value)| match key.as_str() {
+        "gracePeriodSeconds" => value.as_u64().is_some_and(|s| s <= GRACE_SECONDS_MAX),
+        "propagationPolicy" => {
+            matches!(value.as_str(), Some("Background" | "Foreground" | "Orphan"))
         }
+        _ => false,
+    };
+    match given.iter().find(|option| !good(*option)) {
+        Some((key, _)) if Layer::Shape.on() => Err(CallError::invalid(
+            "kubernetes.invalid-delete",
+            format!(
+                "`{}` is not one of {}, or has no value that it can have",
+                key.escape_debug(),
+                DELETE_OPTIONS.join(", ")
+            ),
+        )),
+        _ => Ok(()),
     }
-    check_namespace(object, target.namespace.as_deref())
 }
 
-fn check_namespace(object: &Map<String, Value>, namespace: Option<&str>) -> Result<(), CallError> {
-    let written = object.get("metadata").and_then(|metadata| metadata.get("namespace"));
-    if written.is_none_or(|written| written.as_str() == namespace) {
-        return Ok(());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f11_a_deletion_takes_two_options_and_their_values() {
+        let cases = [
+            (json!({}), true),
+            (json!({"gracePeriodSeconds": 0, "propagationPolicy": "Foreground"}), true),
+            (json!({"gracePeriodSeconds": -1}), false),
+            (json!({"gracePeriodSeconds": "0"}), false),
+            (json!({"gracePeriodSeconds": 1e300}), false),
+            (json!({"propagationPolicy": "Everything"}), false),
+            (json!({"orphanDependents": true}), false),
+            (json!({"dryRun": []}), false),
+            (json!({"preconditions": {}}), false),
+            (json!({"ignoreStoreReadErrorWithClusterBreakingPotential": true}), false),
+        ];
+        for (options, expected) in cases {
+            let given = options.as_object().cloned().unwrap();
+            assert_eq!(check_delete_options(&given).is_ok(), expected, "{options}");
+        }
     }
-    let message = "the object's namespace is not the target's";
-    Err(CallError::invalid("kubernetes.invalid-object", message))
 }

@@ -2,8 +2,8 @@
 //! meaning of a URL.
 
 use crate::bindings::kubernetes::{Kind, PatchKind, Query, Target, WriteOptions};
-use effects::CallError;
 use effects::scope::kubernetes::is_subdomain;
+use effects::{CallError, Layer};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Objects in one page.
@@ -11,6 +11,17 @@ const PAGE_MAX: u32 = 500;
 
 /// Bytes of a selector.
 const SELECTOR_BYTES_MAX: usize = 4 << 10;
+
+/// Parts of a path that stand where a kind stands: `/api/v1/watch/secrets` is a stream of all
+/// secrets, and not the object `secrets`.
+const NO_KINDS: &[&str] = &["proxy", "redirect", "watch"];
+
+/// Who writes, where the step does not say; and the beginning of all that it may say. Whoever
+/// writes under another's name takes over what that one owns.
+const FIELD_MANAGER: &str = "bowline";
+
+/// Characters of a field manager, as the API has it.
+const FIELD_MANAGER_MAX: usize = 128;
 
 /// What stays as it is in a query.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -38,6 +49,7 @@ pub(crate) fn object(target: &Target) -> Result<String, CallError> {
     Ok(match &target.subresource {
         Some(subresource) => {
             name("subresource", subresource)?;
+            check_subresource(&target.kind, subresource)?;
             format!("{collection}/{}/{subresource}", target.name)
         }
         None => format!("{collection}/{}", target.name),
@@ -71,12 +83,7 @@ pub(crate) fn write(
     options: &WriteOptions,
     how: Option<PatchKind>,
 ) -> Result<Vec<(&'static str, String)>, CallError> {
-    let manager = options.field_manager.as_deref().unwrap_or("bowline");
-    if !(1..=128).contains(&manager.len()) || !manager.bytes().all(|b| b.is_ascii_graphic()) {
-        let message = "a field manager is 1 to 128 visible characters";
-        return Err(CallError::invalid("kubernetes.invalid-field-manager", message));
-    }
-    let mut parameters = vec![("fieldManager", manager.to_owned())];
+    let mut parameters = vec![("fieldManager", field_manager(options.field_manager.as_deref())?)];
     if options.dry_run {
         parameters.push(("dryRun", "All".to_owned()));
     }
@@ -92,6 +99,24 @@ pub(crate) fn write(
         _ => {}
     }
     Ok(parameters)
+}
+
+/// `asked` under the host's own name.
+fn field_manager(asked: Option<&str>) -> Result<String, CallError> {
+    let manager = match asked {
+        None | Some(FIELD_MANAGER) => FIELD_MANAGER.to_owned(),
+        Some(asked) => format!("{FIELD_MANAGER}/{asked}"),
+    };
+    let visible =
+        asked.is_none_or(|asked| !asked.is_empty() && asked.bytes().all(|b| b.is_ascii_graphic()));
+    if visible && manager.len() <= FIELD_MANAGER_MAX {
+        return Ok(manager);
+    }
+    let message = format!(
+        "a field manager is 1 to {} visible characters",
+        FIELD_MANAGER_MAX - FIELD_MANAGER.len() - 1
+    );
+    Err(CallError::invalid("kubernetes.invalid-field-manager", message))
 }
 
 /// `path` with `parameters` behind it.
@@ -136,11 +161,29 @@ fn check_kind(kind: &Kind) -> Result<(), CallError> {
         name("group", &kind.group)?;
     }
     name("version", &kind.version)?;
-    name("resource", &kind.resource)
+    name("resource", &kind.resource)?;
+    if Layer::Shape.on() && NO_KINDS.contains(&kind.resource.as_str()) {
+        return Err(CallError::invalid(
+            "kubernetes.invalid-name",
+            format!("`{}` is no kind of object but a way to reach others", kind.resource),
+        ));
+    }
+    Ok(())
+}
+
+/// `/api/v1/namespaces/web/secrets` is a list of secrets: behind a namespace's name only its own
+/// subresources are subresources.
+fn check_subresource(kind: &Kind, subresource: &str) -> Result<(), CallError> {
+    let namespace = kind.group.is_empty() && kind.resource == "namespaces";
+    if !namespace || matches!(subresource, "finalize" | "status") || !Layer::Shape.on() {
+        return Ok(());
+    }
+    let message = format!("`{subresource}` is no subresource of a namespace");
+    Err(CallError::invalid("kubernetes.invalid-name", message))
 }
 
 fn name(what: &str, text: &str) -> Result<(), CallError> {
-    if is_subdomain(text) {
+    if is_subdomain(text) || !Layer::Shape.on() {
         return Ok(());
     }
     let shown: String = text.chars().take(64).collect();
@@ -213,6 +256,41 @@ mod tests {
             assert!(collection(&kind("apps", "v1", name), None).is_err(), "resource {name:?}");
         }
         assert!(collection(&kind("apps/v1/namespaces/x", "v1", "pods"), None).is_err());
+    }
+
+    #[test]
+    fn f02_no_part_of_a_path_can_pass_for_a_kind_or_a_subresource() {
+        for resource in ["watch", "proxy", "redirect"] {
+            assert!(object(&target(kind("", "v1", resource), None, "secrets", None)).is_err());
+            assert!(collection(&kind("apps", "v1", resource), Some("web")).is_err(), "{resource}");
+        }
+        for (subresource, expected) in [("status", true), ("finalize", true), ("secrets", false)] {
+            let namespace = target(kind("", "v1", "namespaces"), None, "web", Some(subresource));
+            assert_eq!(object(&namespace).is_ok(), expected, "{subresource}");
+        }
+    }
+
+    #[test]
+    fn f10_a_field_manager_stays_below_the_hosts_own_name() {
+        let long = "x".repeat(121);
+        let cases = [
+            (None, Some("bowline")),
+            (Some("bowline"), Some("bowline")),
+            (Some("helm"), Some("bowline/helm")),
+            (Some("kube-controller-manager"), Some("bowline/kube-controller-manager")),
+            (Some(&long[1..]), Some("")),
+            (Some(&long), None),
+            (Some(""), None),
+            (Some("a b"), None),
+            (Some("a\n"), None),
+        ];
+        for (asked, expected) in cases {
+            let manager = field_manager(asked).ok();
+            assert_eq!(manager.is_some(), expected.is_some(), "{asked:?}");
+            if let (Some(manager), Some(expected)) = (manager, expected.filter(|e| !e.is_empty())) {
+                assert_eq!(manager, expected);
+            }
+        }
     }
 
     #[test]

@@ -2,16 +2,18 @@
 
 use crate::secret_source::SecretSource;
 use crate::tls::{CertificateSource, ClientIdentity, certificates};
-use crate::transport::{CONNECT_SECONDS_MAX, chain};
+use crate::transport::chain;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use effects::Secret;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, ExecConfig, KubeConfigOptions, Kubeconfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+
+/// Stands in a kubeconfig for "no proxy"; leads nowhere.
+const NO_PROXY: &str = "http://no-proxy.invalid/";
 
 /// What is set for one cluster. One of `server`, `kubeconfig` and `inCluster` says where it is.
 #[derive(Debug, Default, Deserialize)]
@@ -29,12 +31,17 @@ struct Written {
     impersonate: Option<String>,
     allow_exec: bool,
     allow_cleartext: bool,
+    strict: bool,
 }
 
 /// A client configuration, and the credentials in it.
 pub(crate) struct Ready {
     pub(crate) config: kube::Config,
     pub(crate) secrets: Vec<Secret>,
+    /// The program that mints the credentials, if there are no others.
+    pub(crate) exec: Option<ExecConfig>,
+    /// Whether an answer that echoes a credential is withheld.
+    pub(crate) strict: bool,
 }
 
 /// Reads what is set and everything that it points to.
@@ -60,18 +67,24 @@ pub(crate) async fn read(settings: &Value, folder: &Path) -> Result<Ready, Strin
             config.cluster_url
         ));
     }
-    config.connect_timeout = Some(Duration::from_secs(CONNECT_SECONDS_MAX));
-    // Each call has its own deadline; a watch is quiet for minutes without being broken.
-    config.read_timeout = None;
-    config.write_timeout = None;
-    // The client's own retries would repeat writes whose outcome nobody knows.
-    config.default_retry = false;
+    if let Some(token) = &config.auth_info.token {
+        // The client would rather panic than say so.
+        let header = http::HeaderValue::from_str(token.expose_secret());
+        header.map_err(|_| "its token holds characters that no header can carry".to_owned())?;
+    }
+    if config.accept_invalid_certs {
+        tracing::warn!(
+            cluster = %config.cluster_url.authority().map_or("", |authority| authority.as_str()),
+            "the kubeconfig skips the check of the server's certificate: anyone in between can take the credentials"
+        );
+    }
     if written.impersonate.is_some() {
         config.auth_info.impersonate = written.impersonate;
     }
     if written.tls_server_name.is_some() {
         config.tls_server_name = written.tls_server_name;
     }
+    ready.strict = written.strict;
     Ok(ready)
 }
 
@@ -109,11 +122,11 @@ fn from_server(written: &Written, folder: &Path) -> Result<Ready, String> {
         auth.client_key_data = Some(SecretString::from(STANDARD.encode(identity.key_pem.reveal())));
         secrets.push(identity.key_pem);
     }
-    Ok(Ready { config, secrets })
+    Ok(Ready { config, secrets, exec: None, strict: false })
 }
 
 async fn from_kubeconfig(path: &Path, written: &Written) -> Result<Ready, String> {
-    let kubeconfig = Kubeconfig::read_from(path).map_err(|error| chain(&error))?;
+    let mut kubeconfig = Kubeconfig::read_from(path).map_err(|error| chain(&error))?;
     let context = written.context.clone().or_else(|| kubeconfig.current_context.clone());
     let names: Vec<&str> =
         kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
@@ -134,11 +147,25 @@ async fn from_kubeconfig(path: &Path, written: &Written) -> Result<Ready, String
             ));
         }
     }
+    for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+        let written = cluster.proxy_url.as_deref().unwrap_or_default();
+        if written.is_empty() {
+            // Without one the environment would be asked, and that is nobody's setting.
+            cluster.proxy_url = Some(NO_PROXY.to_owned());
+        }
+    }
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    let config = config.map_err(|error| chain(&error))?;
-    let auth = &config.auth_info;
-    if (auth.exec.is_some() || auth.auth_provider.is_some()) && !written.allow_exec {
+    let mut config = config.map_err(|error| chain(&error))?;
+    if config.proxy_url.take().is_some_and(|url| url != *NO_PROXY) {
+        return Err(format!(
+            "the cluster of `{}` has a `proxy-url`, and clusters can't be reached through a proxy \
+             yet; take it out, or give another way to the cluster",
+            path.display()
+        ));
+    }
+    provided(&mut config.auth_info).map_err(|why| format!("`{}`: {why}", path.display()))?;
+    if config.auth_info.exec.is_some() && !written.allow_exec {
         return Err(format!(
             "the context of `{}` gets its credentials by running a program; set \
              `allowExec: true` if this program may be run",
@@ -146,7 +173,16 @@ async fn from_kubeconfig(path: &Path, written: &Written) -> Result<Ready, String
         ));
     }
     let secrets = secrets_of(&config);
-    Ok(Ready { config, secrets })
+    let auth = &mut config.auth_info;
+    let others = auth.token.is_some()
+        || auth.token_file.is_some()
+        || auth.username.is_some() && auth.password.is_some();
+    // Taken out, so that the client does not run the program by itself.
+    let mut exec = auth.exec.take().filter(|_| !others);
+    if let Some(cluster) = exec.as_mut().and_then(|exec| exec.cluster.as_mut()) {
+        cluster.proxy_url = cluster.proxy_url.take().filter(|url| url != NO_PROXY);
+    }
+    Ok(Ready { config, secrets, exec, strict: false })
 }
 
 fn in_cluster() -> Result<Ready, String> {
@@ -159,7 +195,20 @@ fn in_cluster() -> Result<Ready, String> {
         )
     })?;
     let secrets = secrets_of(&config);
-    Ok(Ready { config, secrets })
+    Ok(Ready { config, secrets, exec: None, strict: false })
+}
+
+/// The older `auth-provider`, where it holds a token: that is a token like any other. Kubernetes
+/// itself has no other kind any more.
+fn provided(auth: &mut AuthInfo) -> Result<(), &'static str> {
+    let Some(provider) = auth.auth_provider.take() else { return Ok(()) };
+    let token = provider.config.get("id-token").or_else(|| provider.config.get("access-token"));
+    let token = token.ok_or(
+        "its `auth-provider` holds no token, and Kubernetes gave up running such providers in \
+         1.26; let the user have an `exec` instead",
+    )?;
+    auth.token = Some(SecretString::from(token.clone()));
+    Ok(())
 }
 
 /// The credentials in a client configuration that was not made from our own settings.
@@ -169,6 +218,11 @@ fn secrets_of(config: &kube::Config) -> Vec<Secret> {
     let held = [&auth.token, &auth.password, &auth.client_key_data];
     for secret in held.into_iter().flatten() {
         secrets.push(Secret::new(secret.expose_secret().to_owned()));
+    }
+    if let (Some(user), Some(password)) = (&auth.username, &auth.password) {
+        let pair = format!("{user}:{}", password.expose_secret());
+        secrets.push(Secret::new(STANDARD.encode(&pair)));
+        secrets.push(Secret::new(pair));
     }
     if let Some(path) = &auth.token_file
         && let Ok(token) = std::fs::read_to_string(path)
@@ -205,6 +259,7 @@ mod tests {
             (json!({"server": "https://x", "inCluster": true}), "exactly one of"),
             (json!({"server": "http://x"}), "in clear"),
             (json!({"server": "https://x", "tokn": 1}), "tokn"),
+            (json!({"server": "https://x", "token": {"value": "a\nb"}}), "no header can carry"),
             (json!({"server": "https://x", "token": {"file": "gone"}}), "gone"),
             (json!({"kubeconfig": "gone"}), "gone"),
             (json!({"server": "https://x", "certificateAuthority": "nonsense"}), "PEM"),

@@ -1,72 +1,193 @@
 //! Which fields a patch touches, as JSON pointers: what a scope with `fields` looks at.
+//!
+//! A field counts as touched when its value could be another after the patch, or could be read by
+//! it. What this file does not understand it refuses: a directive of a patch that nobody here knows
+//! may touch anything.
 
-use crate::bindings::kubernetes::PatchKind;
+use super::protected::IDENTITY_ROOTS;
+use crate::bindings::kubernetes::{PatchKind, Target};
 use effects::CallError;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// The pointers that `patch` touches. A directive that deletes or replaces counts as touching
-/// everything at its place.
-pub(crate) fn touched(how: PatchKind, patch: &Value) -> Result<Vec<String>, CallError> {
-    let mut pointers = Vec::new();
+/// What a `test` may always look at: the conditions that make a write safe to repeat.
+const CONDITIONS: &[&str] = &["/metadata/resourceVersion", "/metadata/uid"];
+
+/// The pointers that `patch` touches on `target`, sorted.
+pub(crate) fn touched(
+    how: PatchKind,
+    patch: &Value,
+    target: &Target,
+) -> Result<Vec<String>, CallError> {
+    let mut touched = Touched { how, target, pointers: Vec::new() };
     match (how, patch) {
         (PatchKind::JsonPatch, Value::Array(operations)) => {
-            for operation in operations {
-                json_patch(operation, &mut pointers)?;
-            }
+            operations.iter().try_for_each(|operation| touched.operation(operation))?;
         }
         (PatchKind::JsonPatch, _) => return Err(malformed("a JSON patch is a list of operations")),
-        (_, Value::Object(_)) => leaves(how, patch, String::new(), &mut pointers),
+        (_, Value::Object(_)) => touched.leaves(patch, String::new())?,
         _ => return Err(malformed("a patch of this kind is an object")),
     }
+    let mut pointers = touched.pointers;
     pointers.sort();
     pointers.dedup();
     Ok(pointers)
 }
 
-fn json_patch(operation: &Value, pointers: &mut Vec<String>) -> Result<(), CallError> {
-    let text = |key: &str| operation.get(key).and_then(Value::as_str);
-    let pointer = |key: &str| {
-        let pointer = text(key).ok_or_else(|| malformed(&format!("an operation lacks `{key}`")))?;
-        // The empty pointer is the whole object.
-        if pointer.is_empty() || pointer.starts_with('/') {
-            Ok(pointer.to_owned())
-        } else {
-            Err(malformed("a path in the patch is not a JSON pointer"))
+struct Touched<'a> {
+    how: PatchKind,
+    target: &'a Target,
+    pointers: Vec<String>,
+}
+
+impl Touched<'_> {
+    fn operation(&mut self, operation: &Value) -> Result<(), CallError> {
+        let text = |key: &str| operation.get(key).and_then(Value::as_str);
+        let pointer = |key: &str| {
+            let pointer =
+                text(key).ok_or_else(|| malformed(&format!("an operation lacks `{key}`")))?;
+            check_pointer(pointer).map(|()| pointer.to_owned())
+        };
+        let path = pointer("path")?;
+        match text("op") {
+            Some("add" | "remove" | "replace") => self.whole(path),
+            // What is copied is read: a field that may not be touched must not turn up in one
+            // that may.
+            Some("copy" | "move") => {
+                self.whole(pointer("from")?);
+                self.whole(path);
+            }
+            Some("test") if CONDITIONS.contains(&path.as_str()) => {}
+            // Whether a test holds tells what is there.
+            Some("test") => self.pointers.push(path),
+            _ => {
+                return Err(malformed(
+                    "an operation is none of add, copy, move, remove, replace, test",
+                ));
+            }
         }
+        Ok(())
+    }
+
+    /// All that is at `at`, and what the object is called if that is in there.
+    fn whole(&mut self, at: String) {
+        if IDENTITY_ROOTS.contains(&at.as_str()) {
+            self.pointers.push("/metadata/name".to_owned());
+        }
+        self.pointers.push(at);
+    }
+
+    fn leaves(&mut self, value: &Value, at: String) -> Result<(), CallError> {
+        let Value::Object(object) = value else {
+            self.check_list(value)?;
+            self.whole(at);
+            return Ok(());
+        };
+        if object.is_empty() {
+            self.pointers.push(at.clone());
+        }
+        for (key, value) in object {
+            if self.how == PatchKind::StrategicMerge && key.starts_with('$') {
+                self.directive(key, value, &at)?;
+                continue;
+            }
+            let pointer = below(&at, key);
+            if !self.is_identity(&pointer, value) {
+                self.leaves(value, pointer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A member of a strategic patch that says how the others are meant.
+    fn directive(&mut self, key: &str, value: &Value, at: &str) -> Result<(), CallError> {
+        let list = value.is_array();
+        match (key.split_once('/'), key, value.as_str()) {
+            (None, "$patch", Some("merge")) => {}
+            (None, "$patch", Some("replace" | "delete")) => self.whole(at.to_owned()),
+            // Takes away what it does not list.
+            (None, "$retainKeys", _) if list => self.whole(at.to_owned()),
+            (Some(("$deleteFromPrimitiveList" | "$setElementOrder", field)), ..) if list => {
+                self.whole(below(at, field));
+            }
+            _ => {
+                let shown: String = key.chars().take(64).collect();
+                return Err(malformed(&format!(
+                    "`{}` is no directive of a strategic patch, or has no such value",
+                    shown.escape_debug()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// A list is touched as a whole; the directives in it must be known all the same.
+    fn check_list(&mut self, value: &Value) -> Result<(), CallError> {
+        if self.how != PatchKind::StrategicMerge {
+            return Ok(());
+        }
+        let mut inside = Touched { how: self.how, target: self.target, pointers: Vec::new() };
+        match value {
+            Value::Array(elements) => {
+                elements.iter().try_for_each(|element| inside.leaves(element, "/-".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a member only names the object that is patched, which is no change.
+    fn is_identity(&self, pointer: &str, value: &Value) -> bool {
+        let applies = self.how == PatchKind::Apply;
+        match pointer {
+            "/apiVersion" | "/kind" => applies,
+            "/metadata/name" => value.as_str() == Some(&self.target.name),
+            "/metadata/namespace" => value.as_str() == self.target.namespace.as_deref(),
+            _ => false,
+        }
+    }
+}
+
+/// What `object` says of itself must be what the target says.
+pub(crate) fn check_object(object: &Map<String, Value>, target: &Target) -> Result<(), CallError> {
+    let refused = |what: &str| {
+        let message = format!("the object's `{what}` is not the target's");
+        Err(CallError::invalid("kubernetes.invalid-object", message))
     };
-    match text("op") {
-        Some("add" | "remove" | "replace") => pointers.push(pointer("path")?),
-        Some("copy") => pointers.push(pointer("path")?),
-        Some("move") => pointers.extend([pointer("path")?, pointer("from")?]),
-        Some("test") => {
-            pointer("path")?;
-        }
-        _ => {
-            return Err(malformed(
-                "an operation is none of add, copy, move, remove, replace, test",
-            ));
-        }
+    let metadata = match object.get("metadata") {
+        None => None,
+        Some(Value::Object(metadata)) => Some(metadata),
+        Some(_) => return refused("metadata"),
+    };
+    let member = |name: &str| metadata.and_then(|metadata| metadata.get(name));
+    if !member("name").is_none_or(|name| name.as_str() == Some(&target.name)) {
+        return refused("name");
+    }
+    let namespace = target.namespace.as_deref();
+    if !member("namespace").is_none_or(|written| written.as_str() == namespace) {
+        return refused("namespace");
+    }
+    let version = match target.kind.group.as_str() {
+        "" => target.kind.version.clone(),
+        group => format!("{group}/{}", target.kind.version),
+    };
+    // A subresource has a kind of its own.
+    let written = object.get("apiVersion").filter(|_| target.subresource.is_none());
+    if !written.is_none_or(|written| written.as_str() == Some(&version)) {
+        return refused("apiVersion");
     }
     Ok(())
 }
 
-fn leaves(how: PatchKind, value: &Value, at: String, pointers: &mut Vec<String>) {
-    let Value::Object(object) = value else { return pointers.push(at) };
-    if object.is_empty() || object.keys().any(|key| key.starts_with('$')) {
-        pointers.push(at.clone());
+/// A JSON pointer: empty for the whole object, else parts behind slashes; `~` only as `~0`, `~1`.
+fn check_pointer(pointer: &str) -> Result<(), CallError> {
+    let escapes = pointer.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+    if (pointer.is_empty() || pointer.starts_with('/')) && escapes {
+        return Ok(());
     }
-    for (key, value) in object.iter().filter(|(key, _)| !key.starts_with('$')) {
-        let pointer = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
-        // An applied object names itself; that is no change, and the target is checked.
-        let identity = how == PatchKind::Apply
-            && matches!(
-                pointer.as_str(),
-                "/apiVersion" | "/kind" | "/metadata/name" | "/metadata/namespace"
-            );
-        if !identity {
-            leaves(how, value, pointer, pointers);
-        }
-    }
+    Err(malformed("a path in the patch is not a JSON pointer"))
+}
+
+fn below(at: &str, key: &str) -> String {
+    format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 fn malformed(message: &str) -> CallError {
@@ -76,55 +197,149 @@ fn malformed(message: &str) -> CallError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bindings::kubernetes::Kind;
     use serde_json::json;
 
+    fn target() -> Target {
+        Target {
+            kind: Kind {
+                group: "apps".into(),
+                version: "v1".into(),
+                resource: "deployments".into(),
+            },
+            namespace: Some("web".to_owned()),
+            name: "nginx".to_owned(),
+            subresource: None,
+        }
+    }
+
     #[test]
-    fn what_each_kind_of_patch_touches() {
-        let cases = [
+    fn f05_what_each_kind_of_patch_touches() {
+        let (json, merge) = (PatchKind::JsonPatch, PatchKind::Merge);
+        let (strategic, apply) = (PatchKind::StrategicMerge, PatchKind::Apply);
+        let cases: [(PatchKind, Value, &[&str]); 22] = [
             (
-                PatchKind::JsonPatch,
+                json,
                 json!([
                     {"op": "test", "path": "/metadata/uid", "value": "x"},
                     {"op": "add", "path": "/spec/template", "value": {}},
                     {"op": "move", "from": "/a", "path": "/b"},
                 ]),
-                vec!["/a", "/b", "/spec/template"],
+                &["/a", "/b", "/spec/template"],
             ),
             (
-                PatchKind::Merge,
+                json,
+                json!([{"op": "copy", "from": "/data/key", "path": "/metadata/labels/x"}]),
+                &["/data/key", "/metadata/labels/x"],
+            ),
+            (json, json!([{"op": "test", "path": "/data/key", "value": "guess"}]), &["/data/key"]),
+            (
+                json,
+                json!([{"op": "add", "path": "/spec~1template", "value": 1}]),
+                &["/spec~1template"],
+            ),
+            (
+                json,
+                json!([{"op": "add", "path": "/spec/containers/-", "value": 1}]),
+                &["/spec/containers/-"],
+            ),
+            (
+                json,
+                json!([{"op": "remove", "path": "/spec/containers/0"}]),
+                &["/spec/containers/0"],
+            ),
+            (json, json!([{"op": "replace", "path": "", "value": {}}]), &["", "/metadata/name"]),
+            (
+                json,
+                json!([{"op": "remove", "path": "/metadata"}]),
+                &["/metadata", "/metadata/name"],
+            ),
+            (
+                merge,
                 json!({"spec": {"replicas": 1, "x": {}}, "metadata": {"annotations": {"a/b": null}}}),
-                vec!["/metadata/annotations/a~1b", "/spec/replicas", "/spec/x"],
+                &["/metadata/annotations/a~1b", "/spec/replicas", "/spec/x"],
             ),
+            (merge, json!({"spec": null}), &["/spec"]),
+            (merge, json!({"spec": {"a": [{"b": 1}]}}), &["/spec/a"]),
+            (merge, json!({"metadata": null}), &["/metadata", "/metadata/name"]),
+            (merge, json!({"metadata": {"name": "nginx", "namespace": "web"}}), &[]),
+            (merge, json!({"metadata": {"name": "other"}}), &["/metadata/name"]),
+            (merge, json!({"spec": {"$patch": "delete"}}), &["/spec/$patch"]),
             (
-                PatchKind::StrategicMerge,
+                strategic,
                 json!({"spec": {"template": {"$patch": "replace", "spec": {"a": 1}}}}),
-                vec!["/spec/template", "/spec/template/spec/a"],
+                &["/spec/template", "/spec/template/spec/a"],
             ),
+            (strategic, json!({"$patch": "delete"}), &["", "/metadata/name"]),
+            (strategic, json!({"spec": {"$retainKeys": ["a"], "a": 1}}), &["/spec", "/spec/a"]),
             (
-                PatchKind::Apply,
-                json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": "n"}, "data": {"k": "v"}}),
-                vec!["/data/k"],
+                strategic,
+                json!({"spec": {"$setElementOrder/b": [{"name": "x"}], "$deleteFromPrimitiveList/c": ["d"], "$patch": "merge"}}),
+                &["/spec/b", "/spec/c"],
             ),
-            (PatchKind::Merge, json!({"spec": null}), vec!["/spec"]),
-            (PatchKind::JsonPatch, json!([{"op": "replace", "path": "", "value": {}}]), vec![""]),
+            (strategic, json!({"spec": {"c": [{"name": "x", "$patch": "delete"}]}}), &["/spec/c"]),
+            (
+                apply,
+                json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": "nginx"}, "data": {"k": "v"}}),
+                &["/data/k"],
+            ),
+            (apply, json!({"metadata": {"namespace": "other"}}), &["/metadata/namespace"]),
         ];
         for (how, patch, expected) in cases {
-            assert_eq!(touched(how, &patch).unwrap(), expected, "{patch}");
+            assert_eq!(touched(how, &patch, &target()).unwrap(), expected, "{patch}");
         }
     }
 
     #[test]
-    fn what_is_no_patch_is_refused() {
+    fn f05_what_is_no_patch_is_refused() {
+        let strategic = PatchKind::StrategicMerge;
         let cases = [
             (PatchKind::JsonPatch, json!({})),
             (PatchKind::JsonPatch, json!([{"op": "evil", "path": "/x"}])),
             (PatchKind::JsonPatch, json!([{"op": "add"}])),
+            (PatchKind::JsonPatch, json!([{"op": "move", "path": "/x"}])),
+            (PatchKind::JsonPatch, json!([{"op": "copy", "path": "/x", "from": "y"}])),
             (PatchKind::JsonPatch, json!([{"op": "add", "path": "spec"}])),
+            (PatchKind::JsonPatch, json!([{"op": "add", "path": "/a~2b"}])),
+            (PatchKind::JsonPatch, json!([{"op": "add", "path": "/a~"}])),
+            (PatchKind::JsonPatch, json!([{"op": "add", "path": 1}])),
+            (PatchKind::JsonPatch, json!(["add"])),
             (PatchKind::Merge, json!([])),
             (PatchKind::Apply, json!("x")),
+            (strategic, json!({"spec": {"$evil": 1}})),
+            (strategic, json!({"$patch": "explode"})),
+            (strategic, json!({"$patch": ["replace"]})),
+            (strategic, json!({"$retainKeys": "a"})),
+            (strategic, json!({"$setElementOrder": ["a"]})),
+            (strategic, json!({"$patch/x": "replace"})),
+            (strategic, json!({"spec": [{"a": [{"$evil": 1}]}]})),
         ];
         for (how, patch) in cases {
-            assert!(touched(how, &patch).is_err(), "{patch}");
+            assert!(touched(how, &patch, &target()).is_err(), "{patch}");
+        }
+    }
+
+    #[test]
+    fn f06_an_object_must_be_its_target() {
+        let cases = [
+            (json!({}), true),
+            (
+                json!({"apiVersion": "apps/v1", "metadata": {"name": "nginx", "namespace": "web"}}),
+                true,
+            ),
+            (json!({"metadata": {"name": "other"}}), false),
+            (json!({"metadata": {"name": null}}), false),
+            (json!({"metadata": {"name": 7}}), false),
+            (json!({"metadata": {"namespace": "kube-system"}}), false),
+            (json!({"metadata": {"namespace": ["web"]}}), false),
+            (json!({"metadata": []}), false),
+            (json!({"apiVersion": "v1"}), false),
+            (json!({"apiVersion": "rbac.authorization.k8s.io/v1"}), false),
+        ];
+        for (object, expected) in cases {
+            let members = object.as_object().cloned().unwrap();
+            let checked = check_object(&members, &target());
+            assert_eq!(checked.is_ok(), expected, "{object}");
         }
     }
 }

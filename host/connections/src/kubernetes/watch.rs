@@ -1,9 +1,12 @@
 //! Changes as they happen: one JSON event per line, for as long as the step lives.
 
+use super::service::Opened;
 use super::{KubernetesService, answer, request};
 use crate::bindings::kubernetes::{Change, Kind, Query};
+use crate::breaker::Held;
+use crate::echo;
 use effects::scope::kubernetes::{Question, check};
-use effects::{Answer, CallError, Grant, Operation, Reason, Scope, digest};
+use effects::{Answer, CallError, Grant, Layer, Operation, Reason, Redactor, Scope, digest};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde_json::Value;
@@ -20,7 +23,7 @@ const REOPEN_AFTER: Duration = Duration::from_millis(500);
 #[expect(unreachable_pub, reason = "the generated bindings export it again")]
 pub struct Watcher {
     grant: Grant,
-    service: Arc<KubernetesService>,
+    held: Arc<Held<KubernetesService>>,
     kind: Kind,
     namespace: Option<String>,
     query: Query,
@@ -28,19 +31,21 @@ pub struct Watcher {
     version: Option<String>,
     stream: Option<Body>,
     received: Vec<u8>,
+    /// Bytes of `received` that hold no end of a line.
+    searched: usize,
 }
 
 impl Watcher {
     /// Opens the stream.
     pub(crate) async fn open(
         grant: Grant,
-        service: Arc<KubernetesService>,
+        held: Arc<Held<KubernetesService>>,
         (kind, namespace, query): (Kind, Option<String>, Query),
         version: Option<String>,
     ) -> Result<Self, CallError> {
-        let (stream, received) = (None, Vec::new());
+        let (stream, received, searched) = (None, Vec::new(), 0);
         let mut watcher =
-            Self { grant, service, kind, namespace, query, version, stream, received };
+            Self { grant, held, kind, namespace, query, version, stream, received, searched };
         watcher.connect().await?;
         Ok(watcher)
     }
@@ -71,24 +76,30 @@ impl Watcher {
             subresource: None,
             touched: None,
         };
+        let Held { service, breaker } = &*self.held;
         let in_scope = |scope: &Scope| match scope {
             Scope::Kubernetes(rules) => check(rules, &question),
             Scope::Http(_) => check(&[], &question),
         };
+        breaker.check()?;
         let get = http::Request::get(&path).body(Vec::new());
         let get = get.map_err(|e| CallError::invalid("kubernetes.invalid-query", e.to_string()))?;
-        let service = &self.service;
-        let (status, body) =
+        let (status, opened) =
             self.grant.open_stream(operation, in_scope, || service.open(get)).await?;
-        if status != 200 {
-            let body =
-                body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
-            let body = self.grant.piece(body)?;
-            return Err(answer::refusal(&Answer { status, headers: vec![], body }, false));
+        breaker.heard(status);
+        match opened {
+            Opened::Stream(stream) => {
+                self.stream = Some(stream);
+                self.received.clear();
+                self.searched = 0;
+                Ok(())
+            }
+            Opened::Refused(answer) => {
+                let body = self.grant.piece(answer.body)?;
+                let refused = answer::refusal(&Answer { body, ..answer }, false);
+                Err(answer::clamp_retry(refused, self.grant.attempt().remaining()))
+            }
         }
-        self.stream = Some(body);
-        self.received.clear();
-        Ok(())
     }
 
     /// The next change within `timeout`.
@@ -108,12 +119,18 @@ impl Watcher {
 
     async fn next_event(&mut self) -> Result<(Change, String), CallError> {
         loop {
-            if let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
+            let fresh = &self.received[self.searched..];
+            if let Some(end) = fresh.iter().position(|byte| *byte == b'\n') {
+                // Only whole events are looked at: a credential may lie over the border of two
+                // pieces, but not over that of two events.
+                let end = self.searched + end;
                 let line: Vec<u8> = self.received.drain(..=end).collect();
-                let line = self.grant.piece(line)?;
+                self.searched = 0;
+                let line = self.examined(line)?;
                 return self.event(&line);
             }
-            if self.received.len() > EVENT_BYTES_MAX {
+            self.searched = self.received.len();
+            if Layer::Bound.on() && self.received.len() > EVENT_BYTES_MAX {
                 return Err(CallError::new(
                     Reason::Exhausted,
                     "limit.response-bytes",
@@ -143,6 +160,18 @@ impl Watcher {
                 }
             }
         }
+    }
+
+    /// One event without credentials; an error where the connection is strict.
+    fn examined(&self, line: Vec<u8>) -> Result<Vec<u8>, CallError> {
+        let service = &self.held.service;
+        let redactor = Redactor::new(vec![Arc::clone(&service.needles)]);
+        let line = echo::plain_if_needed(&redactor, line);
+        if service.strict && Layer::Redact.on() && redactor.bytes(line.clone()).1 > 0 {
+            let refused = echo::refused(&service.place());
+            return Err(CallError::new(refused.reason, refused.code, refused.message));
+        }
+        self.grant.piece(line)
     }
 
     fn event(&mut self, line: &[u8]) -> Result<(Change, String), CallError> {
