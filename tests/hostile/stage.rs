@@ -214,7 +214,7 @@ impl Stage {
     /// The slots that these bytes ask for and can't use.
     pub(crate) fn asks_too_much(&mut self, bytes: &[u8]) -> Vec<String> {
         self.write("candidate.wasm", bytes);
-        let entry = Entry::of_file(&self.folder.path().join("candidate.wasm"));
+        let entry = Entry::of_file(&self.folder.path().join("candidate.wasm"), &Signers::default());
         self.host().sandbox.asks_too_much(&entry).into_iter().collect()
     }
 
