@@ -1,10 +1,11 @@
 //! Tamperings with a real file: each is found at the right record, and what can't be found is said.
 
 use super::*;
-use crate::chain::seal;
+use crate::chain::{Hash, Sealed, seal};
 use crate::conformance::{owner, start};
-use crate::{Claim, Journal, Level, SqliteJournal};
+use crate::{Claim, Journal, Level, RunStatus, SqliteJournal};
 use proptest::prelude::*;
+use rusqlite::params;
 use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -470,6 +471,15 @@ async fn a_damaged_file_is_a_finding_and_no_panic() {
     damage("a page of zeros", &|bytes| bytes[8_192..12_288].fill(0));
     damage("every page but the first", &|bytes| bytes[4_096..].fill(0xa5));
     damage("half of the file", &|bytes| bytes.truncate(bytes.len() / 2));
+    let latest = |store: &Store| {
+        let mut found = 0;
+        verify(&store.path(), &Which::Latest, &mut |_| found += 1).map(|_| found)
+    };
+    let store = whole.copy();
+    let mut bytes = fs::read(store.path()).expect("read");
+    bytes[4_096..].fill(0xa5);
+    fs::write(store.path(), bytes).expect("damage");
+    assert_eq!(latest(&store).expect("no error"), 1, "the newest of a damaged list");
     damage("the header", &|bytes| bytes[..100].fill(0xff));
     let empty = damage("nothing left", &|bytes| bytes.clear());
     assert_eq!(empty.len(), 3, "{empty:?}");
