@@ -555,6 +555,33 @@ async fn a_journal_that_is_being_written_is_sound_at_every_moment() {
     assert!(written_runs > 0 && seen > 3 * EVENTS, "{written_runs} {seen}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_processes_that_write_side_by_side_mark_each_run_once() {
+    let store = Store::new().await;
+    // Each opening has a writer, a connection and marks of its own, as another process would.
+    let mut writers = tokio::task::JoinSet::new();
+    for _ in 0..2 {
+        let journal = std::sync::Arc::new(SqliteJournal::open(&store.path()).expect("open"));
+        for _ in 0..6 {
+            let journal = std::sync::Arc::clone(&journal);
+            writers.spawn(async move {
+                for _ in 0..4 {
+                    written(&journal).await;
+                }
+            });
+        }
+    }
+    writers.join_all().await;
+
+    let (done, findings) = store.check();
+
+    assert_eq!(findings, []);
+    assert_eq!((done.runs, done.marked_runs), (51, 51));
+    assert_eq!(done.marked_records, 51 * EVENTS);
+    let marks = fs::metadata(store.marks()).expect("look").len();
+    assert_eq!(marks, 52 * 128, "a header and a record for each run");
+}
+
 #[tokio::test]
 async fn nothing_is_changed_by_looking() {
     let store = Store::new().await;
