@@ -19,6 +19,7 @@ components:      ## The steps, as WebAssembly components: target/components
 	plugins/build
 
 test: components ## All tests
+	tests/probe/build
 	cargo build --workspace --bins --exclude 'datadog-*' --exclude 'kubernetes-*'
 	.ci/nextest
 

@@ -108,10 +108,8 @@ fn tell(case: &Case, tally: &mut Tally, normal: &Normal) {
         }
         (Err(why), _) => {
             tally.failed.push(number.to_owned());
-            println!(
-                "{number:<4} {title:<78} FAILED\n     {}",
-                masked(&why).replace('\n', "\n     ")
-            );
+            let why = masked(why).replace('\n', "\n     ");
+            println!("{number:<4} {title:<78} FAILED\n     {why}");
         }
     }
 }
