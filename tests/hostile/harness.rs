@@ -168,7 +168,8 @@ fn whole_table(asked: &Asked, cases: &[Case], tally: &mut Tally) {
     let (missing, surplus) = (table::missing(cases), table::surplus(cases));
     let count = table::numbers().len();
     if surplus.is_empty() && missing.is_empty() {
-        println!("all {count} numbers of the table are there");
+        let (there, awaited) = (cases.len(), count - cases.len());
+        println!("{there} of {count} numbers are there, {awaited} are awaited");
         return;
     }
     println!("of {count} numbers missing: {missing:?}, surplus: {surplus:?}");
