@@ -108,10 +108,8 @@ fn tell(case: &Case, tally: &mut Tally, normal: &Normal) {
         }
         (Err(why), _) => {
             tally.failed.push(number.to_owned());
-            println!(
-                "{number:<4} {title:<78} FAILED\n     {}",
-                masked(&why).replace('\n', "\n     ")
-            );
+            let why = masked(why).replace('\n', "\n     ");
+            println!("{number:<4} {title:<78} FAILED\n     {why}");
         }
     }
 }
@@ -170,7 +168,8 @@ fn whole_table(asked: &Asked, cases: &[Case], tally: &mut Tally) {
     let (missing, surplus) = (table::missing(cases), table::surplus(cases));
     let count = table::numbers().len();
     if surplus.is_empty() && missing.is_empty() {
-        println!("all {count} numbers of the table are there");
+        let (there, awaited) = (cases.len(), count - cases.len());
+        println!("{there} of {count} numbers are there, {awaited} are awaited");
         return;
     }
     println!("of {count} numbers missing: {missing:?}, surplus: {surplus:?}");

@@ -175,12 +175,8 @@ fn start_section(stage: &mut Stage) -> String {
     let log =
         r#"(import "bowline:plugin/log@1.0.0" "write" (func $log (param i32 i32 i32 i32 i32)))"#;
     let starting = |import: &str, body: &str| {
-        let module = guest::NO_OP.replacen(
-            "(memory",
-            &format!("{import} (func $start {body}) (start $start) (memory"),
-            1,
-        );
-        module
+        let started = format!("{import} (func $start {body}) (start $start) (memory");
+        guest::NO_OP.replacen("(memory", &started, 1)
     };
     stage.module("spinner", &starting("", "(loop $l (br $l))"));
     stage.module(

@@ -6,6 +6,7 @@
 //! passes without the defences would show nothing.
 
 mod boundary;
+mod credentials;
 mod epilogue;
 mod files;
 mod harness;
@@ -25,6 +26,7 @@ mod server;
 mod silent;
 mod stage;
 mod table;
+mod values;
 
 fn main() -> std::process::ExitCode {
     harness::main()

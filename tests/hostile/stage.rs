@@ -8,7 +8,7 @@ use crate::run::Run;
 use crate::server::{Answer, Authority, Certificate, Received, Reply, Server};
 use crate::silent::Silent;
 use connections::{Connections, Settings};
-use journal::{Journal, Owner, RunId, RunStatus, SqliteJournal};
+use journal::{Journal, Owner, RunId, RunStatus, SqliteJournal, chain};
 use sandbox::{ArtifactError, Catalog, CodeCache, Entry, Limits, Sandbox, Signers};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -364,19 +364,19 @@ impl Stage {
         let written = Arc::clone(&self.host().journal);
         let events = self.runtime.block_on(written.events(&run, 0, 100_000));
         let events = events.map_err(|error| error.to_string())?;
+        // Whatever the guest did, what was written down hangs together.
+        let sealed = self.runtime.block_on(written.sealed(&run, 0, 100_000));
+        let sealed = sealed.map_err(|error| error.to_string())?;
+        let examined = chain::examine(run.as_str(), 0, sealed.clone());
+        assert_eq!((examined.breach, examined.records), (None, events.len() as u64));
         let seen = seen(&events);
         self.shown.push(("what people saw", seen.clone()));
-        Ok(Run { events, status, elapsed, seen })
+        Ok(Run { id: run, events, sealed, status, elapsed, seen })
     }
 
     /// Everything that people saw so far.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.shown.iter().map(|(place, text)| (*place, text.as_str()))
-    }
-
-    /// Keeps a text that the case got from the host, to be searched for credentials.
-    pub(crate) fn show(&mut self, place: &'static str, text: String) {
-        self.shown.push((place, text));
     }
 
     /// The next plugin in the same host runs as if nothing had been.

@@ -1,7 +1,9 @@
 //! The table: which cases there are, and whether it is complete.
 
 use crate::stage::Stage;
-use crate::{boundary, files, http, imports, isolation, kubernetes, limits, outputs};
+use crate::{
+    boundary, credentials, files, http, imports, isolation, kubernetes, limits, outputs, values,
+};
 use effects::Layer;
 use std::collections::BTreeSet;
 
@@ -66,8 +68,10 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(imports::cases());
     cases.extend(limits::cases());
     cases.extend(boundary::cases());
+    cases.extend(values::cases());
     cases.extend(http::cases());
     cases.extend(kubernetes::cases());
+    cases.extend(credentials::cases());
     cases.extend(outputs::cases());
     cases.extend(isolation::cases());
     cases.sort_by_key(|case| (case.number.chars().next(), case.number[1..].parse::<u32>().ok()));
