@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 use journal::{Failure, Journal, MemoryJournal, Owner, RunId, SqliteJournal};
 use sandbox::{
-    Asking, Catalog, CodeCache, Connector, Limits, Opened, Reference, Sandbox, StepState,
+    Asking, Catalog, CodeCache, Connector, Limits, Opened, Reference, Sandbox, Signers, StepState,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -267,7 +267,8 @@ impl Ours {
     fn new(component: &[u8]) -> Self {
         let folder = tempfile::tempdir().expect("make a folder");
         std::fs::write(folder.path().join("no-op.wasm"), component).expect("write the component");
-        let catalog = Catalog::scan(&[], &[folder.path().to_owned()]).expect("find it");
+        let catalog =
+            Catalog::scan(&[], &[folder.path().to_owned()], &Signers::default()).expect("find it");
         let sandbox =
             Sandbox::new(Arc::new(Alone), CodeCache::none(), Limits::default()).expect("a sandbox");
         let digest = sandbox::artifact::digest(component);

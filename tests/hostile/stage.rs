@@ -9,7 +9,7 @@ use crate::server::{Answer, Authority, Certificate, Received, Reply, Server};
 use crate::silent::Silent;
 use connections::{Connections, Settings};
 use journal::{Journal, Owner, RunId, SqliteJournal};
-use sandbox::{ArtifactError, Catalog, CodeCache, Entry, Limits, Sandbox};
+use sandbox::{ArtifactError, Catalog, CodeCache, Entry, Limits, Sandbox, Signers};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -192,7 +192,7 @@ impl Stage {
     /// Whether this host can run these bytes as a plugin: what `plugin check` asks.
     pub(crate) fn install(&mut self, bytes: &[u8]) -> Result<(), ArtifactError> {
         self.write("candidate.wasm", bytes);
-        let entry = Entry::of_file(&self.folder.path().join("candidate.wasm"));
+        let entry = Entry::of_file(&self.folder.path().join("candidate.wasm"), &Signers::default());
         self.host().sandbox.try_out(&entry)
     }
 
@@ -377,11 +377,12 @@ impl Host {
     ) -> Self {
         let text = json!({ "connections": connections }).to_string();
         let settings = Settings::parse(&text, &folder.join("bowline.yaml")).expect("good settings");
-        let connections = Connections::new(settings).expect("good connections");
+        let connections = Connections::new(settings).expect("good connections").accepting_all();
         let (cache, warning) = CodeCache::open(&cache());
         assert_eq!(warning, None);
         let sandbox = Sandbox::new(Arc::new(connections), cache, limits).expect("a sandbox");
-        let catalog = Catalog::scan(&[], &[folder.join("plugins")]).expect("find the plugins");
+        let catalog = Catalog::scan(&[], &[folder.join("plugins")], &Signers::default())
+            .expect("find the plugins");
         let journal = SqliteJournal::open(&folder.join("runs.db")).expect("open a journal");
         Self { sandbox: Arc::new(sandbox), catalog, journal: Arc::new(journal) }
     }

@@ -58,6 +58,8 @@ pub(crate) enum Command {
     /// Look at past and present runs
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Show who let what happen in a run, or check that nobody touched the record
+    Audit(AuditArguments),
     /// Look at connections; never prints a credential
     #[command(subcommand)]
     Connection(ConnectionCommand),
@@ -71,6 +73,9 @@ pub(crate) enum Command {
     Schema(SchemaArguments),
     /// Print a completion script for a shell
     Completions { shell: Shell },
+    /// Compile the component on stdin: how this program calls itself
+    #[command(name = "__compile", hide = true)]
+    Compile,
 }
 
 /// Where settings come from.
@@ -198,6 +203,36 @@ pub(crate) enum RunsCommand {
     },
 }
 
+/// `bowline audit RUN` or `bowline audit verify [RUN]`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct AuditArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<AuditCommand>,
+    /// The run, the beginning of its name, or @latest
+    #[arg(required = true)]
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+    /// Print JSON, one decision per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Check that the journal is what was written; exit code 1 if it is not
+    Verify {
+        /// The run, the beginning of its name, or @latest [default: all, and the journal itself]
+        run: Option<String>,
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// Print JSON, one finding per line and a line for the end
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConnectionCommand {
     /// List what is set
@@ -255,6 +290,8 @@ pub(crate) enum PluginCommand {
         /// .wasm files
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        config: ConfigArguments,
         /// Print JSON, one file per line
         #[arg(long)]
         json: bool,

@@ -1,6 +1,8 @@
 //! One file per command. A command reads its arguments, calls the rooms below, and prints.
 
+pub(crate) mod audit;
 pub(crate) mod check;
+pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod connection;
 pub(crate) mod drill;

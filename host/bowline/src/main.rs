@@ -21,8 +21,12 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if matches!(arguments.command, Command::Compile) {
+        return command::compile::run();
+    }
     let output = Output::new(&arguments.look, arguments.verbose);
     start_log(arguments.verbose);
+    say_panics();
     let result = dispatch(arguments.command, &output);
     match result {
         Ok(exit) => exit.into(),
@@ -40,10 +44,12 @@ fn dispatch(command: Command, output: &Output) -> anyhow::Result<Exit> {
         Command::Schema(schema) => command::schema::run(&schema, output),
         Command::Plugin(plugin) => command::plugin::run(&plugin, output),
         Command::Completions { shell } => command::completions::run(shell, output),
+        Command::Compile => Ok(Exit::Usage),
         Command::Run(run) => runtime()?.block_on(command::run::run(run, output)),
         Command::Connection(connection) => {
             runtime()?.block_on(command::connection::run(&connection, output))
         }
+        Command::Audit(audit) => runtime()?.block_on(command::audit::run(&audit, output)),
         Command::Runs(runs) => runtime()?.block_on(command::runs::run(&runs, output)),
         Command::Drill(drill) => runtime()?.block_on(command::drill::run(&drill, output)),
     }
@@ -72,7 +78,17 @@ fn start_log(verbose: u8) {
             // journal, with its connection.
             "{others},bowline={level},sandbox={level},scheduler={level},connections={level},journal={level}"
         )))
-        .with_writer(std::io::stderr)
+        .with_writer(|| output::CleanStderr)
         .without_time()
         .init();
+}
+
+/// What the host says when it meets a mistake of its own. A panic's message may repeat anything.
+fn say_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let words = panic.payload_as_str().unwrap_or("no words");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let text = format!("bowline met a mistake of its own at {place}: {words}");
+        output::CleanStderr.say(&output::visible(&text));
+    }));
 }

@@ -51,7 +51,7 @@ impl Output {
 
     /// Words for people, a line.
     pub(crate) fn note(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        CleanStderr.say(text);
     }
 
     /// What went wrong. Texts from outside are shown without their power over the terminal.
@@ -67,6 +67,30 @@ impl Output {
         for diagnostic in found {
             self.note(&workflow::render::text(diagnostic, source, colour));
         }
+    }
+}
+
+/// Stderr without the credentials of any connection: what is said there may come from anywhere.
+#[derive(Clone, Copy)]
+pub(crate) struct CleanStderr;
+
+impl CleanStderr {
+    /// A line.
+    pub(crate) fn say(self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{}", effects::everywhere(text));
+    }
+}
+
+impl io::Write for CleanStderr {
+    /// Takes one message of the log, as a whole.
+    fn write(&mut self, message: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(message);
+        io::stderr().lock().write_all(effects::everywhere(&text).as_bytes())?;
+        Ok(message.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
     }
 }
 

@@ -6,7 +6,9 @@ use crate::output::environment;
 use anyhow::{Context as _, anyhow, bail};
 use connections::{Connections, Settings};
 use journal::{Journal, Owner, SqliteJournal};
-use sandbox::{Catalog, CodeCache, Limits, Sandbox};
+use sandbox::{
+    Catalog, ChildProgram, CodeCache, CompileLimits, Compiler, Limits, Sandbox, Signers,
+};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,7 +65,12 @@ pub(crate) fn settings(
 
 /// The plugins inside the program and those in the operator's folders.
 pub(crate) fn catalog(settings: &Settings) -> anyhow::Result<Catalog> {
-    Ok(Catalog::scan(COMPONENTS, &settings.plugin_folders())?)
+    Ok(Catalog::scan(COMPONENTS, &settings.plugin_folders(), &signers(settings)?)?)
+}
+
+/// The keys that the operator trusts to sign plugins.
+pub(crate) fn signers(settings: &Settings) -> anyhow::Result<Signers> {
+    Ok(Signers::new(&settings.signers)?)
 }
 
 /// The host's limits, with what the operator set.
@@ -82,7 +89,20 @@ pub(crate) fn sandbox(
     };
     let sandbox = Sandbox::new(connections, cache, limits)
         .map_err(|error| anyhow!("can't set up the sandbox on this machine: {error:#}"))?;
-    Ok((sandbox, warning))
+    Ok((sandbox.with_compiler(compiler()?), warning))
+}
+
+/// What compiles components: this program, in a process of its own.
+fn compiler() -> anyhow::Result<Compiler> {
+    // The very file that runs now, even if another one has taken its name since.
+    let itself = PathBuf::from("/proc/self/exe");
+    let program = match itself.exists() {
+        true => itself,
+        false => std::env::current_exe().context("can't find this program")?,
+    };
+    let arguments = vec!["__compile".into()];
+    let limits = CompileLimits::default();
+    Ok(Compiler::child(ChildProgram { program, arguments, limits }))
 }
 
 /// The journal: where the environment or the settings say, else in the user's state folder.
@@ -90,7 +110,8 @@ pub(crate) fn journal(settings: &Settings) -> anyhow::Result<Arc<dyn Journal>> {
     Ok(Arc::new(SqliteJournal::open(&store_path(settings)?)?))
 }
 
-fn store_path(settings: &Settings) -> anyhow::Result<PathBuf> {
+/// Where the journal is, whether or not it is there.
+pub(crate) fn store_path(settings: &Settings) -> anyhow::Result<PathBuf> {
     if let Some(path) = environment("BOWLINE_STORE").filter(|path| !path.is_empty()) {
         return Ok(PathBuf::from(path));
     }

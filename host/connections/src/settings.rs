@@ -26,6 +26,9 @@ pub struct Settings {
     /// Folders with further plugins.
     #[serde(default)]
     pub plugins: Vec<PathBuf>,
+    /// Whose signatures of plugins count: a name, and a minisign public key.
+    #[serde(default)]
+    pub signers: BTreeMap<String, String>,
     /// Files with further types of connections.
     #[serde(default)]
     pub profiles: Vec<PathBuf>,
@@ -35,9 +38,6 @@ pub struct Settings {
     /// What an attempt may use up.
     #[serde(default)]
     pub limits: StepLimits,
-    /// Who may sign plugins: a name of the operator's, and a minisign public key.
-    #[serde(default)]
-    pub signers: BTreeMap<String, String>,
     /// What plugins may do.
     #[serde(default)]
     pub policy: Policy,

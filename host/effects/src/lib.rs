@@ -22,7 +22,7 @@ pub use budget::{Budget, BudgetLimits};
 pub use call::{Answer, Grant, Operation, digest};
 pub use error::{CallError, Reason};
 pub use layer::Layer;
-pub use redact::{Needles, Redactor};
+pub use redact::{Needles, Redactor, everywhere};
 pub use scope::{Binding, Effective, Party, Scope, ScopeError};
 pub use secret::Secret;
 pub use send::SendError;

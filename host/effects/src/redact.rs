@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fmt::Write as _;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 /// What stands in the place of a credential.
 const MASK: &str = "***";
@@ -56,12 +56,43 @@ impl Needles {
         }
         let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&*known);
         // Can only fail by running out of its own size limit, gigabytes away from a key.
-        *self.automaton.write().unwrap_or_else(PoisonError::into_inner) = built.ok().map(Arc::new);
+        let built = built.ok().map(Arc::new);
+        let mut everywhere = EVERYWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+        everywhere.retain(|known| known.strong_count() > 0);
+        everywhere.extend(built.as_ref().map(Arc::downgrade));
+        *self.automaton.write().unwrap_or_else(PoisonError::into_inner) = built;
     }
 
     fn automaton(&self) -> Option<Arc<AhoCorasick>> {
         self.automaton.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// What this process looks for in words that belong to no step: its own log, a panic. These can
+/// come from any place, so there is one list for all.
+static EVERYWHERE: Mutex<Vec<Weak<AhoCorasick>>> = Mutex::new(Vec::new());
+
+/// `text` without any credential of any connection of this process.
+#[must_use]
+pub fn everywhere(text: &str) -> Cow<'_, str> {
+    let known: Vec<_> = {
+        let everywhere = EVERYWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+        everywhere.iter().filter_map(Weak::upgrade).collect()
+    };
+    let known = known.into_iter().filter(|_| Layer::Redact.on());
+    known.fold(Cow::Borrowed(text), |clean, automaton| masked(clean, &automaton))
+}
+
+fn masked<'a>(text: Cow<'a, str>, automaton: &AhoCorasick) -> Cow<'a, str> {
+    if !automaton.is_match(text.as_bytes()) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    automaton.replace_all_with(&text, &mut out, |_, _, out| {
+        out.push_str(MASK);
+        true
+    });
+    Cow::Owned(out)
 }
 
 impl fmt::Debug for Needles {
@@ -80,18 +111,7 @@ impl Redactor {
     /// `text` without credentials.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut clean = Cow::Borrowed(text);
-        for automaton in self.automata() {
-            if automaton.is_match(clean.as_bytes()) {
-                let mut out = String::with_capacity(clean.len());
-                automaton.replace_all_with(&clean, &mut out, |_, _, out| {
-                    out.push_str(MASK);
-                    true
-                });
-                clean = Cow::Owned(out);
-            }
-        }
-        clean
+        self.automata().fold(Cow::Borrowed(text), |clean, automaton| masked(clean, &automaton))
     }
 
     /// `bytes` without credentials, and how many were taken out.
@@ -226,6 +246,21 @@ mod tests {
             assert!(!redactor.finds(&clean), "{clean}");
             assert_eq!(redactor.bytes(text.clone().into_bytes()).0, clean.as_bytes());
         }
+    }
+
+    #[test]
+    fn a_credential_that_is_learnt_later_is_found_here_and_everywhere() {
+        let needles = Arc::new(Needles::new([]));
+        let redactor = Redactor::new(vec![Arc::clone(&needles)]);
+        let minted = "minted-0123456789";
+        assert_eq!(redactor.text(minted), minted);
+
+        needles.learn([&Secret::new(minted.to_owned())]);
+
+        assert_eq!(redactor.text(minted), MASK);
+        assert_eq!(everywhere(&format!("panicked at {minted}")), "panicked at ***");
+        drop((needles, redactor));
+        assert_eq!(everywhere(minted), minted, "nobody holds it any more");
     }
 
     #[test]

@@ -3,14 +3,21 @@
 //! Everything here reads; nothing runs and nothing is compiled. What is refused gets a code
 //! that says which rule it broke.
 
+mod complexity;
+mod features;
+mod file;
+mod manifest;
 mod shape;
 
-use crate::json;
+pub(crate) use complexity::Weight;
+pub(crate) use file::read_bounded;
+pub use file::{Links, read_file};
+pub use manifest::is_plugin_name;
+
+use crate::signature::{Signer, Signers};
+use effects::Layer;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use workflow::Manifest;
 
 /// The custom section that holds a plugin's manifest.
@@ -27,10 +34,16 @@ pub const MANIFEST_BYTES_MAX: usize = 64 << 10;
 pub struct Artifact {
     /// `sha256:` of the bytes.
     pub digest: String,
+    /// Who has signed the bytes, by the operator's name for the key; none for unsigned ones.
+    pub signer: Option<String>,
+    /// What the signer wrote into the signature, vouched for by it.
+    pub signer_comment: Option<String>,
     /// What it says of itself.
     pub manifest: Manifest,
     /// The interfaces that it imports, as written: `bowline:connect/http@1.0.0`.
     pub imports: BTreeSet<String>,
+    /// Whether it exports a step, of whatever version.
+    pub has_step: bool,
 }
 
 /// The file is no plugin that can be used.
@@ -51,56 +64,77 @@ impl ArtifactError {
 }
 
 impl Artifact {
-    /// Looks at `bytes`: is it a component, well formed, with one good manifest?
+    /// Looks at `bytes`: is it a component, well formed at its top level, with one good manifest?
     ///
     /// # Errors
     ///
     /// `plugin.malformed`, `plugin.core-module`, `plugin.text`, `plugin.precompiled`,
-    /// `plugin.no-manifest`, `plugin.manifest-invalid`.
+    /// `plugin.too-complex`, `plugin.no-manifest`, `plugin.manifest-invalid`.
     pub fn examine(bytes: &[u8]) -> Result<Self, ArtifactError> {
         shape::recognise(bytes)?;
         let outline = shape::outline(bytes)?;
-        let manifest = read_manifest(&outline.manifests)?;
-        Ok(Self { digest: digest(bytes), manifest, imports: outline.imports })
+        let manifest = manifest::read(&outline.manifests)?;
+        Ok(Self {
+            digest: digest(bytes),
+            signer: None,
+            signer_comment: None,
+            manifest,
+            imports: outline.imports,
+            has_step: outline.has_step,
+        })
+    }
+
+    /// The same for bytes that came with a detached signature, if they did. The signature is
+    /// checked first, so that nothing of a component that somebody has changed is parsed.
+    ///
+    /// # Errors
+    ///
+    /// `plugin.signature-…` when there is a signature and it is not good for these bytes; else as
+    /// [`Self::examine`].
+    pub fn examine_signed(
+        bytes: &[u8],
+        signature: Option<&str>,
+        signers: &Signers,
+    ) -> Result<Self, ArtifactError> {
+        let signed = match signature {
+            Some(text) if Layer::Signature.on() => Some(signers.verify(bytes, text)?),
+            _ => None,
+        };
+        let (signer, comment) = signed.map_or((None, None), |Signer { name, comment }| {
+            (Some(name), Some(comment).filter(|comment| !comment.is_empty()))
+        });
+        Ok(Self { signer, signer_comment: comment, ..Self::examine(bytes)? })
+    }
+
+    /// Why bytes that were refused for their manifest should be refused: what is wrong with the
+    /// component itself is told first.
+    pub(crate) fn closer_reason(bytes: &[u8], error: ArtifactError) -> ArtifactError {
+        let about_manifest = ["plugin.no-manifest", "plugin.manifest-invalid", "plugin.no-step"];
+        if !about_manifest.contains(&error.code) {
+            return error;
+        }
+        let weighed = if Layer::Complexity.on() { Self::weigh(bytes).map(drop) } else { Ok(()) };
+        weighed.and_then(|()| Self::validate(bytes)).err().unwrap_or(error)
+    }
+
+    /// Counts what the compiler would have to do, and refuses what no honest component asks of
+    /// it. One pass over the bytes, done before they are compiled.
+    ///
+    /// # Errors
+    ///
+    /// `plugin.too-complex` with what was found and what is allowed, `plugin.malformed`.
+    pub(crate) fn weigh(bytes: &[u8]) -> Result<Weight, ArtifactError> {
+        complexity::weigh(bytes)
     }
 
     /// Checks every instruction. Costs milliseconds, so it is done once, before compiling.
     ///
     /// # Errors
     ///
-    /// `plugin.malformed` with the place.
+    /// `plugin.malformed` with the place, `plugin.unsupported-feature` with its name.
     pub fn validate(bytes: &[u8]) -> Result<(), ArtifactError> {
-        shape::validate(bytes)
+        features::validate(bytes)
     }
-}
-
-/// Reads a plugin's bytes: a regular file of bounded size, read once.
-///
-/// # Errors
-///
-/// `plugin.unreadable`, `plugin.not-a-file`, `plugin.too-large`.
-pub fn read_file(path: &Path) -> Result<Vec<u8>, ArtifactError> {
-    let unreadable = |error: std::io::Error| {
-        ArtifactError::new("plugin.unreadable", format!("can't read `{}`: {error}", path.display()))
-    };
-    // Asked before opening: opening a pipe would wait for its writer.
-    let before = std::fs::metadata(path).map_err(unreadable)?;
-    if !before.is_file() {
-        return Err(ArtifactError::new(
-            "plugin.not-a-file",
-            format!("`{}` is not a regular file", path.display()),
-        ));
-    }
-    let file = File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(ArtifactError::new(
-            "plugin.too-large",
-            format!("`{}` has more than {} MiB", path.display(), FILE_BYTES_MAX >> 20),
-        ));
-    }
-    Ok(bytes)
 }
 
 /// `sha256:` and 64 hexadecimal digits.
@@ -114,47 +148,15 @@ pub fn digest(bytes: &[u8]) -> String {
     text
 }
 
-fn read_manifest(sections: &[&[u8]]) -> Result<Manifest, ArtifactError> {
-    let invalid = |message: String| ArtifactError::new("plugin.manifest-invalid", message);
-    let [section] = sections else {
-        return Err(if sections.is_empty() {
-            ArtifactError::new(
-                "plugin.no-manifest",
-                format!("it has no `{MANIFEST_SECTION}` section; pack it with the SDK's packer"),
-            )
-        } else {
-            invalid(format!("it has {} manifest sections instead of one", sections.len()))
-        });
-    };
-    let text = std::str::from_utf8(section)
-        .map_err(|error| invalid(format!("the manifest is not UTF-8: {error}")))?;
-    let value = json::parse(text, MANIFEST_BYTES_MAX)
-        .map_err(|error| invalid(format!("the manifest is {error}")))?;
-    let manifest: Manifest = serde_json::from_value(value)
-        .map_err(|error| invalid(format!("the manifest does not fit: {error}")))?;
-    if manifest.schema != 1 {
-        return Err(invalid(format!(
-            "its manifest has form {}, and this host reads form 1; update the host",
-            manifest.schema
-        )));
-    }
-    if !is_plugin_name(&manifest.name) {
-        let name: String = manifest.name.chars().take(80).collect();
-        return Err(invalid(format!(
-            "the name `{}` is not 1 to 64 of a-z, 0-9 and `-`",
-            name.escape_debug()
-        )));
-    }
-    if let Some(slot) = manifest.connections.keys().find(|slot| !is_plugin_name(slot)) {
-        return Err(invalid(format!("`{}` can't name a connection", slot.escape_debug())));
-    }
-    Ok(manifest)
+fn malformed(error: &wasmparser::BinaryReaderError) -> ArtifactError {
+    ArtifactError::new(
+        "plugin.malformed",
+        format!("not a sound component: {} at byte {}", one_line(error.message()), error.offset()),
+    )
 }
 
-/// 1 to 64 of `a-z`, `0-9` and `-`, starting with a letter.
-#[must_use]
-pub fn is_plugin_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+/// The reader puts names out of the file, and its own context, on lines of their own.
+fn one_line(message: &str) -> String {
+    const CHARACTERS_MAX: usize = 400;
+    message.chars().take(CHARACTERS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

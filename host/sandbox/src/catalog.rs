@@ -3,8 +3,10 @@
 //! First-party plugins travel inside the program; the operator can add folders. A name is only
 //! ever looked up in what a scan found, never used as a path.
 
-use crate::artifact::{self, Artifact, ArtifactError};
-use std::collections::BTreeMap;
+use crate::artifact::{self, Artifact, ArtifactError, Links, read_bounded};
+use crate::signature::{BUILT_IN_SIGNER, SIGNATURE_BYTES_MAX, SIGNATURE_EXTENSION, Signers};
+use effects::Layer;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use workflow::{PluginPin, Resolution, Signature, Signatures};
 
@@ -24,9 +26,6 @@ const RELAY_IMAGES: &[(&str, &str)] = &[
     ("relaysh/pagerduty-step-change-event-send", "pagerduty-event"),
     ("relaysh/slack-step-message-send", "slack-message"),
 ];
-
-/// The signer of the plugins inside the program: whoever trusts it trusts them.
-pub const BUILT_IN_SIGNER: &str = "bowline";
 
 /// A plugin inside the program.
 #[derive(Clone, Copy, Debug)]
@@ -62,28 +61,39 @@ pub struct Entry {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     entries: Vec<Entry>,
+    signers: Signers,
 }
 
 impl Catalog {
     /// Those inside the program and those in `folders`. Of two with one name, a folder's goes
-    /// before a built-in one, and an earlier folder's before a later one's.
+    /// before a built-in one, and an earlier folder's before a later one's. Two different ones
+    /// with one name in one folder are both refused: which of them was meant, nobody can tell.
+    /// Signatures beside the files are checked with the keys of `signers`.
     ///
     /// # Errors
     ///
     /// A folder that can't be listed. A file in it that is no plugin becomes an entry that says
     /// why.
-    pub fn scan(embedded: &[Embedded], folders: &[PathBuf]) -> Result<Self, ArtifactError> {
+    pub fn scan(
+        embedded: &[Embedded],
+        folders: &[PathBuf],
+        signers: &Signers,
+    ) -> Result<Self, ArtifactError> {
         let mut entries = Vec::new();
         for folder in folders {
-            entries.extend(scan_folder(folder)?);
+            entries.extend(scan_folder(folder, signers)?);
         }
         entries.extend(embedded.iter().map(|plugin| Entry {
             name: plugin.name.to_owned(),
             origin: Origin::BuiltIn,
-            artifact: Artifact::examine(plugin.bytes),
+            artifact:
+                Artifact::examine(plugin.bytes).map(|artifact| Artifact {
+                    signer: Some(BUILT_IN_SIGNER.to_owned()),
+                    ..artifact
+                }),
             bytes: Some(plugin.bytes),
         }));
-        Ok(Self { entries })
+        Ok(Self { entries, signers: signers.clone() })
     }
 
     /// All entries, those that win a name first.
@@ -132,7 +142,7 @@ impl Catalog {
     fn resolve_one(&mut self, image: &str, beside: &Path) -> Resolution {
         if let Some(path) = image.strip_prefix("file:") {
             let path = beside.join(path.trim_start_matches("//"));
-            let entry = examine_file(&path);
+            let entry = examine_file(&path, Links::Follow, &self.signers);
             let resolution = resolution(&entry);
             self.entries.push(entry);
             return resolution;
@@ -156,10 +166,10 @@ impl Catalog {
 }
 
 impl Entry {
-    /// The file at `path`, whatever it is.
+    /// The file at `path`, whatever it is, with the signature beside it, if there is one.
     #[must_use]
-    pub fn of_file(path: &Path) -> Self {
-        examine_file(path)
+    pub fn of_file(path: &Path, signers: &Signers) -> Self {
+        examine_file(path, Links::Follow, signers)
     }
 
     /// Which plugin it is exactly; None for a file that was refused.
@@ -170,18 +180,33 @@ impl Entry {
             name: artifact.manifest.name.clone(),
             version: artifact.manifest.version.clone(),
             digest: artifact.digest.clone(),
-            signer: (self.origin == Origin::BuiltIn).then(|| BUILT_IN_SIGNER.to_owned()),
+            signer: artifact.signer.clone(),
         })
     }
 
-    /// The component's bytes.
+    /// The same for a person who asks what is wrong with it: takes the time to look at all of a
+    /// component whose manifest is missing or wrong.
+    #[must_use]
+    pub fn of_file_closely(path: &Path, signers: &Signers) -> Self {
+        let entry = Self::of_file(path, signers);
+        let artifact = entry.artifact.map_err(|error| {
+            match artifact::read_file(path, Links::Follow) {
+                Ok(bytes) => Artifact::closer_reason(&bytes, error),
+                Err(_) => error,
+            }
+        });
+        Self { artifact, ..entry }
+    }
+
+    /// The component's bytes, read again. Whoever compiles them compares their digest with what
+    /// was looked at.
     ///
     /// # Errors
     ///
     /// The file can't be read any more.
     pub fn bytes(&self) -> Result<Vec<u8>, ArtifactError> {
         match (&self.origin, self.bytes) {
-            (Origin::File(path), _) => artifact::read_file(path),
+            (Origin::File(path), _) => artifact::read_file(path, Links::Follow),
             (Origin::BuiltIn, Some(bytes)) => Ok(bytes.to_vec()),
             (Origin::BuiltIn, None) => {
                 Err(ArtifactError::new("plugin.unreadable", "it is not inside the program"))
@@ -216,7 +241,7 @@ fn resolution(entry: &Entry) -> Resolution {
     }
 }
 
-fn scan_folder(folder: &Path) -> Result<Vec<Entry>, ArtifactError> {
+fn scan_folder(folder: &Path, signers: &Signers) -> Result<Vec<Entry>, ArtifactError> {
     let unreadable = |error: std::io::Error| {
         let place = folder.display();
         ArtifactError::new(
@@ -232,11 +257,60 @@ fn scan_folder(folder: &Path) -> Result<Vec<Entry>, ArtifactError> {
         }
     }
     paths.sort();
-    Ok(paths.iter().map(|path| examine_file(path)).collect())
+    let mut entries: Vec<Entry> =
+        paths.iter().map(|path| examine_file(path, Links::Refuse, signers)).collect();
+    refuse_twins(&mut entries);
+    Ok(entries)
 }
 
-fn examine_file(path: &Path) -> Entry {
-    let artifact = artifact::read_file(path).and_then(|bytes| Artifact::examine(&bytes));
+/// Refuses all but those whose name stands for one digest.
+fn refuse_twins(entries: &mut [Entry]) {
+    let mut digests: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for entry in entries.iter() {
+        if let Ok(artifact) = &entry.artifact {
+            digests.entry(entry.name.clone()).or_default().insert(artifact.digest.clone());
+        }
+    }
+    for entry in entries {
+        if entry.artifact.is_ok() && digests[&entry.name].len() > 1 {
+            entry.artifact = Err(ArtifactError::new(
+                "plugin.name-twice",
+                format!(
+                    "{} different plugins in this folder are called `{}`; keep one of them here",
+                    digests[&entry.name].len(),
+                    entry.name
+                ),
+            ));
+        }
+    }
+}
+
+/// Reads the file once: what is hashed, verified and parsed are the same bytes.
+fn examine(path: &Path, links: Links, signers: &Signers) -> Result<Artifact, ArtifactError> {
+    let bytes = artifact::read_file(path, links)?;
+    let signature = if Layer::Signature.on() { read_signature(path, links)? } else { None };
+    Artifact::examine_signed(&bytes, signature.as_deref(), signers)
+}
+
+/// The text of the signature beside a plugin. One that is there and can't be read is not a
+/// missing one.
+fn read_signature(plugin: &Path, links: Links) -> Result<Option<String>, ArtifactError> {
+    let mut path = plugin.as_os_str().to_owned();
+    path.push(".");
+    path.push(SIGNATURE_EXTENSION);
+    let bytes = read_bounded(Path::new(&path), links, SIGNATURE_BYTES_MAX).map_err(|error| {
+        let message = format!("its signature can't be read: {}", error.message);
+        ArtifactError::new("plugin.signature-malformed", message)
+    })?;
+    let Some(bytes) = bytes else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|_| {
+        let message = "its signature file is not text; sign it again with `minisign -S`";
+        ArtifactError::new("plugin.signature-malformed", message)
+    })
+}
+
+fn examine_file(path: &Path, links: Links, signers: &Signers) -> Entry {
+    let artifact = examine(path, links, signers);
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name = match &artifact {
         Ok(artifact) => artifact.manifest.name.clone(),
@@ -275,7 +349,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("bad.wasm"), b"<html>").unwrap();
         std::fs::create_dir(folder.path().join("folder.wasm")).unwrap();
-        let mut catalog = Catalog::scan(&[], &[folder.path().to_owned()]).unwrap();
+        let mut catalog =
+            Catalog::scan(&[], &[folder.path().to_owned()], &Signers::default()).unwrap();
 
         let found = catalog.resolve(["nope", "bad", "folder", "file:gone.wasm"], folder.path());
 

@@ -5,8 +5,9 @@
 //! engine's settings; the key is 32 random bytes that only this user can read. Files are read
 //! into memory once: what was checked is what is loaded.
 
+use crate::compiler::engine_hash;
+use effects::Layer;
 use std::fs;
-use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use wasmtime::Engine;
@@ -59,7 +60,9 @@ impl CodeCache {
         let bytes = read_bounded(&path).ok()?;
         let loaded = bytes
             .split_at_checked(MAC_BYTES)
-            .filter(|(mac, code)| usable.mac(engine, digest, code) == blake3_from(mac))
+            .filter(|(mac, code)| {
+                !Layer::Seal.on() || usable.mac(engine, digest, code) == blake3_from(mac)
+            })
             .and_then(|(_, code)| deserialize(engine, code));
         if loaded.is_none() {
             tracing::warn!(path = %path.display(), "compiled code failed its check and was deleted");
@@ -68,16 +71,29 @@ impl CodeCache {
         loaded
     }
 
-    /// Keeps `component`. Failing to is no failure: it is compiled again next time.
-    pub(crate) fn store(&self, engine: &Engine, digest: &str, component: &Component) {
+    /// Keeps compiled code. Failing to is no failure: it is compiled again next time.
+    pub(crate) fn store(&self, engine: &Engine, digest: &str, code: &[u8]) {
         let Some(usable) = &self.folder else { return };
-        let Ok(code) = component.serialize() else { return };
         let path = usable.path(engine, digest);
-        let mac = usable.mac(engine, digest, &code);
-        let parts: [&[u8]; 2] = [mac.as_bytes(), &code];
+        let mac = usable.mac(engine, digest, code);
+        let parts: [&[u8]; 2] = [mac.as_bytes(), code];
         if let Err(error) = write_whole(&path, &parts) {
             tracing::warn!(path = %path.display(), %error, "compiled code was not kept");
         }
+    }
+
+    /// Whether this host has found out `fact` about this engine before, and nobody else says so.
+    pub(crate) fn knows(&self, engine: &Engine, fact: &str) -> bool {
+        let Some(usable) = &self.folder else { return false };
+        let kept = read_bounded(&usable.path(engine, fact)).unwrap_or_default();
+        usable.mac(engine, fact, b"") == blake3_from(&kept)
+    }
+
+    /// Keeps that `fact` is so. Failing to is no failure: it is found out again next time.
+    pub(crate) fn learn(&self, engine: &Engine, fact: &str) {
+        let Some(usable) = &self.folder else { return };
+        let mac = usable.mac(engine, fact, b"");
+        let _ = write_whole(&usable.path(engine, fact), &[mac.as_bytes()]);
     }
 }
 
@@ -97,13 +113,6 @@ impl Usable {
     }
 }
 
-/// Changes with wasmtime's version, its settings and the processor.
-fn engine_hash(engine: &Engine) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    engine.precompile_compatibility_hash().hash(&mut hasher);
-    hasher.finish()
-}
-
 fn blake3_from(bytes: &[u8]) -> blake3::Hash {
     // Compared in constant time by `blake3::Hash`.
     bytes.try_into().map_or_else(|_| blake3::Hash::from([0; 32]), |bytes: [u8; 32]| bytes.into())
@@ -111,10 +120,11 @@ fn blake3_from(bytes: &[u8]) -> blake3::Hash {
 
 /// The one place in the house that trusts bytes to be code.
 #[expect(unsafe_code, reason = "only called with bytes whose keyed hash was checked just before")]
-fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
+pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
     // SAFETY: `deserialize` demands that the bytes came from `Component::serialize` of the same
-    // version. Our keyed hash over exactly these bytes proves that this host wrote them, and
-    // nobody else can read the key. wasmtime itself checks version and settings.
+    // version. Our keyed hash over exactly these bytes proves that this host wrote them, or that
+    // the child did which it has just started to compile; nobody else can read the keys.
+    // wasmtime itself checks version and settings.
     unsafe { Component::deserialize(engine, code) }.ok()
 }
 
@@ -215,9 +225,8 @@ mod tests {
         Engine::default()
     }
 
-    fn component(engine: &Engine) -> Component {
-        let bytes = wat::parse_str("(component)").unwrap();
-        Component::from_binary(engine, &bytes).unwrap()
+    fn code(engine: &Engine) -> Vec<u8> {
+        engine.precompile_component(&wat::parse_str("(component)").unwrap()).unwrap()
     }
 
     fn only_file(folder: &Path) -> PathBuf {
@@ -233,7 +242,7 @@ mod tests {
         let engine = engine();
 
         assert!(cache.load(&engine, DIGEST).is_none());
-        cache.store(&engine, DIGEST, &component(&engine));
+        cache.store(&engine, DIGEST, &code(&engine));
 
         assert!(cache.load(&engine, DIGEST).is_some());
         assert!(cache.load(&engine, "sha256:01").is_none());
@@ -248,8 +257,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (cache, _) = CodeCache::open(folder.path());
         let engine = engine();
-        let component = component(&engine);
-        cache.store(&engine, DIGEST, &component);
+        cache.store(&engine, DIGEST, &code(&engine));
         let path = only_file(folder.path());
         let whole = fs::read(&path).unwrap();
 
@@ -274,6 +282,25 @@ mod tests {
         assert!(cache.load(&engine, "sha256:01").is_none(), "another plugin's code");
     }
 
+    #[test]
+    fn a_fact_is_known_to_who_learned_it_for_its_engine_and_not_by_a_forged_note() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, _) = CodeCache::open(folder.path());
+        let (engine, fact) = (engine(), "spinner-stopped");
+        assert!(!cache.knows(&engine, fact));
+
+        cache.learn(&engine, fact);
+
+        assert!(CodeCache::open(folder.path()).0.knows(&engine, fact));
+        assert!(!cache.knows(&engine, "another"));
+        let other = Engine::new(wasmtime::Config::new().epoch_interruption(true)).unwrap();
+        assert!(!cache.knows(&other, fact));
+        let note = only_file(folder.path());
+        fs::write(&note, [0; MAC_BYTES]).unwrap();
+        assert!(!cache.knows(&engine, fact));
+        assert!(!CodeCache::none().knows(&engine, fact));
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_folder_that_others_can_write_to_or_a_link_is_not_used() {
@@ -290,7 +317,7 @@ mod tests {
 
             assert!(refused.is_some(), "{}", folder.display());
             let engine = engine();
-            cache.store(&engine, DIGEST, &component(&engine));
+            cache.store(&engine, DIGEST, &code(&engine));
             assert!(cache.load(&engine, DIGEST).is_none());
         }
     }

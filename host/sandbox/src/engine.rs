@@ -1,12 +1,17 @@
 //! wasmtime, set up for steps: what a plugin does not need is off.
 
+mod self_test;
+
+pub(crate) use self_test::spinner_is_stopped;
+
+use crate::turns::Turns;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 use wasmtime::{Config, Engine, EngineWeak, OptLevel};
 
 /// How often running guests are looked at. Each look may let another step run.
-pub(crate) const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(5);
 
 /// Bytes of the stack of guest code.
 pub(crate) const STACK_BYTES_MAX: usize = 512 << 10;
@@ -14,6 +19,7 @@ pub(crate) const STACK_BYTES_MAX: usize = 512 << 10;
 /// An engine and the clock that interrupts its guests.
 pub(crate) struct Clockwork {
     pub(crate) engine: Engine,
+    pub(crate) turns: Arc<Turns>,
     busy: Arc<Busy>,
 }
 
@@ -30,9 +36,12 @@ impl Clockwork {
     pub(crate) fn start() -> wasmtime::Result<Self> {
         let engine = Engine::new(&config())?;
         let busy = Arc::new(Busy { attempts: Mutex::new(Some(0)), changed: Condvar::new() });
-        let (weak, watched) = (engine.weak(), Arc::clone(&busy));
-        thread::Builder::new().name("epoch".to_owned()).spawn(move || tick(&weak, &watched))?;
-        Ok(Self { engine, busy })
+        let turns = Arc::new(Turns::default());
+        let (weak, watched, turning) = (engine.weak(), Arc::clone(&busy), Arc::clone(&turns));
+        thread::Builder::new()
+            .name("epoch".to_owned())
+            .spawn(move || tick(&weak, &watched, &turning))?;
+        Ok(Self { engine, turns, busy })
     }
 
     /// The clock ticks until what this returns is dropped.
@@ -68,7 +77,7 @@ impl Busy {
     }
 }
 
-fn tick(engine: &EngineWeak, busy: &Busy) {
+fn tick(engine: &EngineWeak, busy: &Busy, turns: &Turns) {
     loop {
         let guard = busy
             .changed
@@ -80,14 +89,17 @@ fn tick(engine: &EngineWeak, busy: &Busy) {
         drop(guard);
         thread::sleep(TICK);
         match engine.upgrade() {
-            Some(engine) => engine.increment_epoch(),
+            Some(engine) => {
+                engine.increment_epoch();
+                turns.tick();
+            }
             None => return,
         }
     }
 }
 
 /// The settings, each with its reason.
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
     // Stops endless loops, and lets honest steps run beside them.
     config.epoch_interruption(true);

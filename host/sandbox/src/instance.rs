@@ -2,10 +2,12 @@
 
 use crate::artifact::ArtifactError;
 use crate::compiled::CodeCache;
-use crate::engine::{Clockwork, TICK};
+use crate::compiler::Compiler;
+use crate::engine::{Clockwork, TICK, spinner_is_stopped};
 use crate::imports::runtime::Context;
 use crate::plugin::{Plugin, Workshop};
 use crate::state::{Facts, StepState};
+use crate::turns::Next;
 use crate::{
     Asking, Catalog, Connector, Entry, Grants, Limits, NoFiles, Opened, Reference, Slot,
     WorkflowFiles, bindings, documents, imports, outcome,
@@ -16,7 +18,7 @@ use journal::{Disposition, Failure, StepRecorder};
 use scheduler::{StepInvocation, StepOutcome, StepRunner};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::{HasSelf, Linker};
@@ -30,6 +32,9 @@ pub struct Sandbox {
     clockwork: Clockwork,
     linker: Linker<StepState>,
     cache: CodeCache,
+    compiler: Compiler,
+    /// Whether the clock stops guests: found out before the first plugin is made.
+    clock_proof: OnceLock<Result<(), ArtifactError>>,
     connector: Arc<dyn Connector>,
     limits: Limits,
     files: Arc<dyn WorkflowFiles>,
@@ -37,7 +42,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// One that keeps compiled code in `cache` and gets connections from `connector`.
+    /// One that keeps compiled code in `cache`, gets connections from `connector`, and compiles
+    /// in this process: see [`Self::with_compiler`] for components that are not known.
     ///
     /// # Errors
     ///
@@ -57,7 +63,24 @@ impl Sandbox {
         connector.link(&mut linker)?;
         let plugins = RwLock::default();
         let files = Arc::new(NoFiles);
-        Ok(Self { clockwork, linker, cache, connector, limits, files, plugins })
+        let (compiler, clock_proof) = (Compiler::here(), OnceLock::new());
+        Ok(Self {
+            clockwork,
+            linker,
+            cache,
+            compiler,
+            clock_proof,
+            connector,
+            limits,
+            files,
+            plugins,
+        })
+    }
+
+    /// The same, with components compiled by `compiler`.
+    #[must_use]
+    pub fn with_compiler(self, compiler: Compiler) -> Self {
+        Self { compiler, ..self }
     }
 
     /// The same, with the files that steps may be given the documents of.
@@ -128,6 +151,7 @@ impl Sandbox {
     }
 
     fn make(&self, entry: &Entry) -> Result<Plugin, ArtifactError> {
+        self.clock_proof.get_or_init(|| self.prove_clock()).clone()?;
         let artifact = entry.artifact.as_ref().map_err(Clone::clone)?;
         self.workshop().make(artifact, || entry.bytes())
     }
@@ -137,8 +161,24 @@ impl Sandbox {
             engine: &self.clockwork.engine,
             linker: &self.linker,
             cache: &self.cache,
+            compiler: &self.compiler,
             connector: &*self.connector,
         }
+    }
+
+    /// Nothing is run by a host that could not stop it. Proven once for each engine, because a
+    /// warm start has no milliseconds to spare.
+    fn prove_clock(&self) -> Result<(), ArtifactError> {
+        const FACT: &str = "a-spinner-is-stopped";
+        let engine = &self.clockwork.engine;
+        if self.cache.knows(engine, FACT) {
+            return Ok(());
+        }
+        let took = spinner_is_stopped(&self.clockwork)
+            .map_err(|reason| ArtifactError::new("host.clock", reason))?;
+        tracing::debug!(?took, "a loop without end was stopped");
+        self.cache.learn(engine, FACT);
+        Ok(())
     }
 
     fn plugin(&self, digest: &str) -> Option<Arc<Plugin>> {
@@ -254,7 +294,7 @@ impl Sandbox {
         state: StepState,
         inputs: Value,
     ) -> StepOutcome {
-        let mut store = self.store(state, limits);
+        let mut store = self.store(plugin, state, limits);
         let answer = async {
             let step = plugin.pre.instantiate_async(&mut store).await?;
             let context = store.data_mut().table.push(Context::new())?;
@@ -270,7 +310,7 @@ impl Sandbox {
         }
     }
 
-    fn store(&self, state: StepState, limits: &Limits) -> Store<StepState> {
+    fn store(&self, plugin: &Plugin, state: StepState, limits: &Limits) -> Store<StepState> {
         let mut store = Store::new(&self.clockwork.engine, state);
         store.limiter(|state| &mut state.limiter);
         if Layer::HostcallBytes.on() {
@@ -279,16 +319,33 @@ impl Sandbox {
         if Layer::Handles.on() {
             store.set_max_component_handles(limits.handles_max);
         }
-        store.set_epoch_deadline(1);
+        // The first tick may come at once; a whole one has passed with the second.
+        store.set_epoch_deadline(2);
         let ticks_max = limits.cpu_time_max.as_millis() / TICK.as_millis();
+        let (turns, digest) = (Arc::clone(&self.clockwork.turns), Arc::clone(&plugin.digest));
+        let threads = tokio::runtime::Handle::current().metrics().num_workers();
+        let mut turn = None;
         store.epoch_deadline_callback(move |mut store| {
             let state = store.data_mut();
             state.cpu_ticks += 1;
             if u128::from(state.cpu_ticks) > ticks_max && Layer::Cpu.on() {
                 return Ok(UpdateDeadline::Interrupt);
             }
-            // Another step may need the thread.
-            Ok(UpdateDeadline::Yield(1))
+            if !Layer::Turns.on() {
+                return Ok(UpdateDeadline::Yield(1));
+            }
+            let turn = turn.get_or_insert_with(|| turns.join(Arc::clone(&digest)));
+            Ok(match turn.ticked(threads) {
+                // Another step may need the thread.
+                Next::GoOn => UpdateDeadline::Yield(1),
+                Next::Wait(called) => {
+                    let wait = async move {
+                        // Whoever would call is gone with the host.
+                        let _ = called.await;
+                    };
+                    UpdateDeadline::YieldCustom(1, Box::pin(wait))
+                }
+            })
         });
         store
     }

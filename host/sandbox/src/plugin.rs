@@ -2,18 +2,21 @@
 
 use crate::artifact::{Artifact, ArtifactError};
 use crate::bindings::StepBasePre;
-use crate::compiled::CodeCache;
+use crate::compiled::{CodeCache, deserialize};
+use crate::compiler::Compiler;
 use crate::schema::Schema;
 use crate::state::StepState;
 use crate::{Connector, imports};
 use effects::Layer;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 use workflow::Manifest;
 
 /// A plugin, ready to run.
 pub(crate) struct Plugin {
+    pub(crate) digest: Arc<str>,
     pub(crate) manifest: Manifest,
     /// Slots that it asks for and could not use: they are never opened.
     pub(crate) unusable: BTreeSet<String>,
@@ -27,6 +30,7 @@ pub(crate) struct Workshop<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) linker: &'a Linker<StepState>,
     pub(crate) cache: &'a CodeCache,
+    pub(crate) compiler: &'a Compiler,
     pub(crate) connector: &'a dyn Connector,
 }
 
@@ -58,7 +62,8 @@ impl Workshop<'_> {
             .and_then(StepBasePre::new)
             .map_err(|error| does_not_link(&error))?;
         let unusable = self.unusable(artifact);
-        Ok(Plugin { manifest, unusable, pre, inputs, outputs })
+        let digest = artifact.digest.as_str().into();
+        Ok(Plugin { digest, manifest, unusable, pre, inputs, outputs })
     }
 
     /// The connections that a plugin asks for and can't use, since it does not import the
@@ -80,11 +85,19 @@ impl Workshop<'_> {
             let message = "the file has changed since it was looked at; run again";
             return Err(ArtifactError::new("plugin.changed", message));
         }
-        Artifact::validate(bytes)?;
-        let component = Component::from_binary(self.engine, bytes).map_err(|error| {
-            ArtifactError::new("plugin.malformed", format!("it can't be compiled: {error:#}"))
+        let weight = match Artifact::weigh(bytes) {
+            Err(error) if Layer::Complexity.on() => return Err(error),
+            weighed => weighed.unwrap_or_default(),
+        };
+        if !artifact.has_step {
+            return Err(Artifact::closer_reason(bytes, no_step("it exports no step at all")));
+        }
+        let code = self.compiler.compile(self.engine, bytes, weight)?;
+        let component = deserialize(self.engine, &code).ok_or_else(|| {
+            let message = "the compiler made code for another engine than this one";
+            ArtifactError::new("plugin.compile-failed", message)
         })?;
-        self.cache.store(self.engine, &artifact.digest, &component);
+        self.cache.store(self.engine, &artifact.digest, &code);
         Ok(component)
     }
 
@@ -143,16 +156,18 @@ fn offered(interface: &str) -> bool {
         || imports::sockets::interfaces().any(|offered| offered == interface)
 }
 
+fn no_step(why: &str) -> ArtifactError {
+    ArtifactError::new(
+        "plugin.no-step",
+        format!("it does not export `bowline:plugin/step@1`, so there is nothing to run ({why})"),
+    )
+}
+
 /// Turns the linker's words, which are for engineers of runtimes, into ours.
 fn does_not_link(error: &wasmtime::Error) -> ArtifactError {
     let text = format!("{error:#}");
     if text.contains("no exported instance") || text.contains("exported") && text.contains("step") {
-        return ArtifactError::new(
-            "plugin.no-step",
-            format!(
-                "it does not export `bowline:plugin/step@1`, so there is nothing to run ({text})"
-            ),
-        );
+        return no_step(&text);
     }
     // wasmtime's words for a version that the host does not have, and for one whose newer
     // functions it does not have.

@@ -43,7 +43,8 @@ pub fn summary(done: &Audited, look: &Look) -> String {
         (_, true) => (BAD, "x "),
     };
     let head = if done.findings == 0 {
-        format!("{} of {} sound", records(done.records), are("run", done.runs))
+        let are = if done.records == 1 { "is" } else { "are" };
+        format!("{} of {} {are} sound", records(done.records), number(done.runs, "run"))
     } else {
         format!(
             "{}; {} of {} and {} of {} are sound",
@@ -250,8 +251,4 @@ fn records(number: u64) -> String {
 
 fn number(number: u64, noun: &str) -> String {
     count(usize::try_from(number).unwrap_or(usize::MAX), noun)
-}
-
-fn are(noun: &str, number: u64) -> String {
-    format!("{} {}", self::number(number, noun), if number == 1 { "is" } else { "are" })
 }

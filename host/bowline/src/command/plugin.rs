@@ -25,21 +25,23 @@ pub(crate) fn run(command: &PluginCommand, output: &Output) -> anyhow::Result<Ex
         PluginCommand::Inspect { plugin, config, json } => {
             let settings = wiring::settings(config, None)?;
             let catalog = wiring::catalog(&settings)?;
-            let entry = find(&catalog, plugin)?;
+            let entry = find(&catalog, &settings, plugin)?;
             let lock = Lock::read(&settings, None)?;
             let connections = Connections::new(settings)?.accepting(lock.accepted);
             inspect(&entry, &connections, *json, output)
         }
         PluginCommand::Accept { plugin, config, yes } => {
             let settings = wiring::settings(config, None)?;
-            let entry = find(&wiring::catalog(&settings)?, plugin)?;
+            let entry = find(&wiring::catalog(&settings)?, &settings, plugin)?;
             let artifact = entry.artifact.as_ref().map_err(Clone::clone)?;
             let pin = entry.pin().context("it is no plugin")?;
             let mut lock = Lock::read(&settings, None)?;
             let good = lock::accept(&mut lock, &pin, &artifact.manifest, !yes, *yes, output)?;
             Ok(if good { Exit::Success } else { Exit::Denied })
         }
-        PluginCommand::Check { files, json } => check(files, *json, output),
+        PluginCommand::Check { files, config, json } => {
+            check(files, wiring::settings(config, None)?, *json, output)
+        }
     }
 }
 
@@ -53,16 +55,18 @@ fn list(catalog: &Catalog, as_json: bool, output: &Output) {
                     "version": artifact.manifest.version,
                     "summary": artifact.manifest.summary,
                     "digest": artifact.digest,
+                    "signer": artifact.signer,
                     "origin": origin,
                 })
                 .to_string(),
             ),
             Ok(artifact) => output.line(&format!(
-                "{:32} {:8} {}  [{}]",
+                "{:32} {:8} {}  [{}, {}]",
                 artifact.manifest.name,
                 visible(&artifact.manifest.version),
                 visible(&artifact.manifest.summary),
-                visible(&origin)
+                visible(&origin),
+                visible(&signature(artifact))
             )),
             Err(error) if as_json => output.line(
                 &json!({"name": entry.name, "origin": origin, "code": error.code, "problem": error.message})
@@ -74,10 +78,10 @@ fn list(catalog: &Catalog, as_json: bool, output: &Output) {
 }
 
 /// A plugin of this name, or the file at this path.
-fn find(catalog: &Catalog, plugin: &str) -> anyhow::Result<Entry> {
+fn find(catalog: &Catalog, settings: &Settings, plugin: &str) -> anyhow::Result<Entry> {
     let path = Path::new(plugin);
     if path.components().count() > 1 || path.extension().is_some() || path.exists() {
-        return Ok(Entry::of_file(path));
+        return Ok(Entry::of_file(path, &wiring::signers(settings)?));
     }
     match catalog.entries().find(|entry| entry.name == plugin) {
         Some(entry) => Ok(entry.clone()),
@@ -105,6 +109,7 @@ fn inspect(
     if as_json {
         let mut value = serde_json::to_value(&artifact.manifest)?;
         value["digest"] = json!(artifact.digest);
+        value["signer"] = json!(artifact.signer);
         value["imports"] = json!(artifact.imports);
         let effective = effective(entry, artifact, connections).into_iter().map(|(slot, id, granted)| {
             match granted {
@@ -206,6 +211,7 @@ fn page(artifact: &Artifact, origin: &str) -> String {
     line(2, &manifest.summary);
     line(2, &artifact.digest);
     line(2, &format!("from {origin}"));
+    line(2, &signature(artifact));
     line(0, "");
     line(0, "asks for");
     if manifest.connections.is_empty() {
@@ -275,13 +281,28 @@ fn members(schema: &Value) -> Vec<String> {
         .collect()
 }
 
+/// Who has signed it, in words.
+fn signature(artifact: &Artifact) -> String {
+    match (&artifact.signer, &artifact.signer_comment) {
+        (Some(signer), Some(comment)) => format!("signed by `{signer}`: {comment}"),
+        (Some(signer), None) => format!("signed by `{signer}`"),
+        (None, _) => "not signed".to_owned(),
+    }
+}
+
 /// Examines, compiles and links each file, the way `run` would.
-fn check(files: &[PathBuf], as_json: bool, output: &Output) -> anyhow::Result<Exit> {
-    let connections = Arc::new(Connections::new(Settings::default())?);
+fn check(
+    files: &[PathBuf],
+    settings: Settings,
+    as_json: bool,
+    output: &Output,
+) -> anyhow::Result<Exit> {
+    let signers = wiring::signers(&settings)?;
+    let connections = Arc::new(Connections::new(settings)?);
     let (sandbox, _warning) = wiring::sandbox(connections, Limits::default())?;
     let mut exit = Exit::Success;
     for file in files {
-        let entry = Entry::of_file(file);
+        let entry = Entry::of_file_closely(file, &signers);
         let shown = file.display().to_string();
         let checked = entry.artifact.clone().and_then(|artifact| {
             sandbox.try_out(&entry)?;
@@ -289,14 +310,15 @@ fn check(files: &[PathBuf], as_json: bool, output: &Output) -> anyhow::Result<Ex
         });
         match checked {
             Ok(artifact) if as_json => output.line(
-                &json!({"file": shown, "ok": true, "name": artifact.manifest.name, "digest": artifact.digest})
+                &json!({"file": shown, "ok": true, "name": artifact.manifest.name, "digest": artifact.digest, "signer": artifact.signer})
                     .to_string(),
             ),
             Ok(artifact) => output.line(&format!(
-                "{}: good, {} {}",
+                "{}: good, {} {}, {}",
                 visible(&shown),
                 artifact.manifest.name,
-                visible(&artifact.manifest.version)
+                visible(&artifact.manifest.version),
+                visible(&signature(&artifact))
             )),
             Err(error) => {
                 exit = Exit::Usage;

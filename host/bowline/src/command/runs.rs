@@ -139,7 +139,7 @@ async fn events(journal: &dyn Journal, run: &RunId) -> anyhow::Result<Vec<Record
 }
 
 /// A run by its name, by the beginning of its name, or the newest (`@latest`).
-async fn find(journal: &dyn Journal, text: &str) -> anyhow::Result<RunId> {
+pub(crate) async fn find(journal: &dyn Journal, text: &str) -> anyhow::Result<RunId> {
     if text == "@latest" {
         let newest = journal.runs(None, 1).await?;
         return newest.into_iter().next().map(|run| run.run).context("there are no runs yet");

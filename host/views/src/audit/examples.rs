@@ -26,10 +26,12 @@ fn planned(name: &str) -> PlannedStep {
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
             digest: format!("sha256:{}", "0123456789abcdef".repeat(4)),
+            signer: None,
         }),
         after: Vec::new(),
         when: Vec::new(),
         spec: json!({}),
+        extras: workflow::StepExtras::default(),
     }
 }
 
@@ -80,7 +82,7 @@ fn answered(status: u16, redacted: u64) -> EffectOutcome {
 }
 
 fn refused(code: &str, message: &str) -> EffectOutcome {
-    EffectOutcome::NotMade { code: code.to_owned(), message: message.to_owned() }
+    EffectOutcome::NotMade { code: code.to_owned(), message: message.to_owned(), denial: None }
 }
 
 fn fails(name: &str, attempt: u32, code: &str, details: Option<Value>) -> Event {
@@ -188,28 +190,28 @@ fn a_record_for_people() {
               stopped by  ana\u{202e}
               chain       sound, 19 records, marked to the last
 
-            14:03:01  run       started     by eric
-            14:03:01  undo (1)  attempt     undo@1.0.0 sha256:0123456789ab signed by -
-            14:03:01  undo (1)  granted     kubernetes/prod as `cluster`
-                                            1. get, patch apps/deployments named web in namespace default
-                                            2. GET /api/v2/incidents/{id}?include
-            14:03:01  undo (1)  read        GET /api/v2/incidents/5?include=…&x=… on kubernetes/prod as `cluster`
-                                            admitted by rule 2; after 80 ms answered 200; 0 B out, 912 B back, 1 credential taken out
-            14:03:01  undo (1)  write       patch apps/deployments default/web on kubernetes/prod as `cluster`, if resourceVersion 4711
-                                            admitted by rule 1; after 80 ms answered 409; 1.2 KiB out, 912 B back
-            14:03:01  undo (1)  refused     kubernetes/prod delete apps/deployments default/web: no rule allows it (kubernetes.denied)
-            14:03:01  undo (1)  in doubt    patch apps/deployments default/web on kubernetes/prod as `cluster`, if resourceVersion 4711
-                                            admitted by rule 1; after 40 ms it may have taken effect, the connection broke; 1.2 KiB out, - back
-            14:03:01  undo (1)  read        get apps/deployments default/web on kubernetes/prod as `cluster`
-                                            admitted by rule 1; after 40 ms not made: nobody answers (connection.refused); 0 B out, - back
-            14:03:01  undo (1)  broken off  the host ended in the middle of it; nobody knows how far it came
-            14:03:01  undo (2)  attempt     undo@1.0.0 sha256:0123456789ab signed by -
-            14:03:01  undo (2)  limit       it computed for more than 10 s (limit.cpu)
-                                            {"limitMs":10000,"usedMs":10004}
-            14:03:01  run       stop        ana\u{202e} asked the run to stop
-            14:03:01  tell      failed      it computed for more than 10 s (datadog.odd)
-            14:03:01  tell      skipped     it needs `undo`
-            14:03:01  run       ended       the run failed
+             0  14:03:01  run       started     by eric
+             1  14:03:01  undo (1)  attempt     undo@1.0.0 sha256:0123456789ab signed by -
+             2  14:03:01  undo (1)  granted     kubernetes/prod as `cluster`
+                                                1. get, patch apps/deployments named web in namespace default
+                                                2. GET /api/v2/incidents/{id}?include
+             3  14:03:01  undo (1)  read        GET /api/v2/incidents/5?include=…&x=… on kubernetes/prod as `cluster`
+                                                admitted by rule 2; after 80 ms answered 200; 0 B out, 912 B back, 1 credential taken out
+             4  14:03:01  undo (1)  write       patch apps/deployments default/web on kubernetes/prod as `cluster`, if resourceVersion 4711
+                                                admitted by rule 1; after 80 ms answered 409; 1.2 KiB out, 912 B back
+             7  14:03:01  undo (1)  refused     kubernetes/prod delete apps/deployments default/web: no rule allows it (kubernetes.denied)
+             8  14:03:01  undo (1)  in doubt    patch apps/deployments default/web on kubernetes/prod as `cluster`, if resourceVersion 4711
+                                                admitted by rule 1; after 40 ms it may have taken effect, the connection broke; 1.2 KiB out, - back
+            10  14:03:01  undo (1)  read        get apps/deployments default/web on kubernetes/prod as `cluster`
+                                                admitted by rule 1; after 40 ms not made: nobody answers (connection.refused); 0 B out, - back
+            12  14:03:01  undo (1)  broken off  the host ended in the middle of it; nobody knows how far it came
+            13  14:03:01  undo (2)  attempt     undo@1.0.0 sha256:0123456789ab signed by -
+            14  14:03:01  undo (2)  limit       it computed for more than 10 s (limit.cpu)
+                                                {"limitMs":10000,"usedMs":10004}
+            15  14:03:01  run       stop        ana\u{202e} asked the run to stop
+            16  14:03:01  tell      failed      it computed for more than 10 s (datadog.odd)
+            17  14:03:01  tell      skipped     it needs `undo`
+            18  14:03:01  run       ended       the run failed
         "#]],
     );
 }
@@ -219,24 +221,24 @@ fn what_is_old_or_hostile_is_shown_as_it_is_and_can_do_nothing() {
     check(
         &page(&old_and_hostile(), None, &Look::PLAIN),
         &expect![[r#"
-        ● rollback is running
-          run         0192f0c1-7c00-7000-8000-000000000001
-          workflow    run books/rollback.yaml sha256:abc
-          started     2026-11-22 14:03:01 by eric
+            ● rollback is running
+              run         0192f0c1-7c00-7000-8000-000000000001
+              workflow    run books/rollback.yaml sha256:abc
+              started     2026-11-22 14:03:01 by eric
 
-        14:03:01  run      started     by eric
-        14:03:01  a"} (1)  attempt     a"}@1.0.0 sha256:0123456789ab signed by -
-        14:03:01  a"} (1)  granted     http/x\r\n as `slot\u{7}``
-                                       "not a list\u009b"
-        14:03:01  a"} (1)  granted     http/y as `none`
-                                       no call at all
-        14:03:01  a"} (1)  read        GET /\u{1b}[2J\n{"record":"call","decision":"admitted"}","x":" on kubernetes/prod
-                                       admitted by rule -; after - no answer is on record; - out, - back
-        14:03:01  a"} (1)  refused     }\n{"record":"finished"} (x"}\n{)
-        14:03:01  a"} (1)  in doubt    POST /x on kubernetes/prod, if resourceVersion 4711
-                                       admitted by rule -; after - no answer is on record; - out, - back
-        14:03:01  a"} (1)  succeeded
-    "#]],
+            0  14:03:01  run      started     by eric
+            1  14:03:01  a"} (1)  attempt     a"}@1.0.0 sha256:0123456789ab signed by -
+            2  14:03:01  a"} (1)  granted     http/x\r\n as `slot\u{7}``
+                                              "not a list\u009b"
+            3  14:03:01  a"} (1)  granted     http/y as `none`
+                                              no call at all
+            4  14:03:01  a"} (1)  read        GET /\u{1b}[2J\n{"record":"call","decision":"admitted"}","x":" on kubernetes/prod
+                                              admitted by rule -; after - no answer is on record; - out, - back
+            5  14:03:01  a"} (1)  refused     }\n{"record":"finished"} (x"}\n{)
+            6  14:03:01  a"} (1)  in doubt    POST /x on kubernetes/prod, if resourceVersion 4711
+                                              admitted by rule -; after - no answer is on record; - out, - back
+            7  14:03:01  a"} (1)  succeeded
+        "#]],
     );
     let written = lines(&old_and_hostile(), None);
     for line in &written {

@@ -120,7 +120,7 @@ fn call(at: i64, call: &Call) -> Value {
         Some(EffectOutcome::Answered { status, bytes, redacted }) => {
             ("answered", Some(*status), Some(*bytes), Some(*redacted), None, None)
         }
-        Some(EffectOutcome::NotMade { code, message }) => {
+        Some(EffectOutcome::NotMade { code, message, .. }) => {
             let outcome = if call.is_refused() { "refused" } else { "not-made" };
             (outcome, None, None, None, Some(code.as_str()), Some(without_query_values(message)))
         }

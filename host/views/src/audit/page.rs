@@ -17,7 +17,8 @@ const KIND_COLUMNS: usize = 12;
 /// Characters of a digest that are shown behind its kind.
 const DIGEST_SHOWN: usize = 12;
 
-/// The page, each line with a line break at its end. Lines are not cut: this is the record.
+/// The page, each line with a line break at its end. Lines are not cut: this is the record. Each
+/// decision has the number of its first event, which the check of the chain names.
 #[must_use]
 pub fn page(audit: &Audit, proof: Option<Proof<'_>>, look: &Look) -> String {
     let widest = audit.records.iter().map(|record| who(record).width()).max().unwrap_or(0);
@@ -25,6 +26,7 @@ pub fn page(audit: &Audit, proof: Option<Proof<'_>>, look: &Look) -> String {
         text: String::new(),
         look: Look { width: usize::MAX, ..*look },
         step_columns: widest.min(STEP_COLUMNS_MAX) + 2,
+        number_columns: audit.records.last().map_or(0, |last| last.position.to_string().len()),
     };
     page.head(audit, proof);
     for record in &audit.records {
@@ -37,6 +39,7 @@ struct Page {
     text: String,
     look: Look,
     step_columns: usize,
+    number_columns: usize,
 }
 
 impl Page {
@@ -82,12 +85,14 @@ impl Page {
         let first = lines.next().unwrap_or_default();
         self.line(
             Row::new()
-                .add(DIM, format!("{}  ", self.look.time(record.at)))
+                .add(DIM, format!("{:>1$}", record.position, self.number_columns))
+                .add(DIM, format!("  {}  ", self.look.time(record.at)))
                 .column(PLAIN, &who(record), self.step_columns)
                 .column(style, kind, KIND_COLUMNS)
                 .add(PLAIN, first),
         );
-        let indent = " ".repeat("14:03:01  ".len() + self.step_columns + KIND_COLUMNS);
+        let indent = " "
+            .repeat(self.number_columns + "  14:03:01  ".len() + self.step_columns + KIND_COLUMNS);
         for line in lines {
             self.line(Row::new().add(PLAIN, indent.as_str()).add(PLAIN, line));
         }
@@ -206,10 +211,10 @@ fn outcome(call: &Call) -> String {
     let text = match &call.outcome {
         None => "no answer is on record".to_owned(),
         Some(EffectOutcome::Answered { status, .. }) => format!("answered {status}"),
-        Some(EffectOutcome::NotMade { code, message }) if call.is_refused() => {
+        Some(EffectOutcome::NotMade { code, message, .. }) if call.is_refused() => {
             format!("{} ({code})", without_query_values(message))
         }
-        Some(EffectOutcome::NotMade { code, message }) => {
+        Some(EffectOutcome::NotMade { code, message, .. }) => {
             format!("not made: {} ({code})", without_query_values(message))
         }
         Some(EffectOutcome::InDoubt { message }) => {
