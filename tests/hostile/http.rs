@@ -30,12 +30,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("E8", "sends methods that nobody granted", &[Layer::Shape], methods),
         Case::new("E9", "is told the credential by the server", &[Layer::Redact], echoes),
         Case::new("E10", "is handed sessions and tokens in headers", &[], sessions),
-        Case::new(
-            "E11",
-            "gets answers without end",
-            &[Layer::Bound, Layer::Deadline],
-            without_end,
-        ),
+        Case::new("E11", "gets answers without end", &[Layer::Bound, Layer::Deadline], without_end),
         Case::new("E12", "reads byte by byte, or not at all", &[], slow_reader),
         Case::new("E13", "is led to an address inside", &[Layer::Address], addresses),
         Case::new("E14", "uses an address inside that the operator wrote", &[], inside),
@@ -119,8 +114,21 @@ fn all_are(results: &[Value], expected: &str, tried: &[impl std::fmt::Debug]) {
 fn hosts(stage: &mut Stage) -> String {
     let server = api(stage, fine);
     let paths = [
-        "https://evil/", "//evil/x", "/\\evil", "\\\\evil", "http:/x", "", "x", "/x#y", "/x y",
-        "/x\r\nHost: evil", "/x\u{0}", "/x\ty", "@evil/x", ":1@evil/x", ".evil/x",
+        "https://evil/",
+        "//evil/x",
+        "/\\evil",
+        "\\\\evil",
+        "http:/x",
+        "",
+        "x",
+        "/x#y",
+        "/x y",
+        "/x\r\nHost: evil",
+        "/x\u{0}",
+        "/x\ty",
+        "@evil/x",
+        ":1@evil/x",
+        ".evil/x",
     ];
     let results = with_api(stage, paths.map(get));
     all_are(&results, "http.invalid-path", &paths);
@@ -132,9 +140,21 @@ fn hosts(stage: &mut Stage) -> String {
 fn paths(stage: &mut Stage) -> String {
     let server = api(stage, fine);
     let refused = [
-        "/api/../admin", "/api/%2e%2e/admin", "/api/%252e", "/api//x", "/api/;x=1", "/api/x/",
-        "/api/./x", "/api/%2Fx", "/api/%5cx", "/api/\u{ff0f}x", "/api/%ef%bc%8fx",
-        "/api/%c0%ae%c0%ae/x", "/api/%zz", "/api/%00", "/api/%0d%0ax",
+        "/api/../admin",
+        "/api/%2e%2e/admin",
+        "/api/%252e",
+        "/api//x",
+        "/api/;x=1",
+        "/api/x/",
+        "/api/./x",
+        "/api/%2Fx",
+        "/api/%5cx",
+        "/api/\u{ff0f}x",
+        "/api/%ef%bc%8fx",
+        "/api/%c0%ae%c0%ae/x",
+        "/api/%zz",
+        "/api/%00",
+        "/api/%0d%0ax",
     ];
     let results = with_api(stage, refused.map(get));
     all_are(&results, "http.invalid-path", &refused);
@@ -147,7 +167,9 @@ fn paths(stage: &mut Stage) -> String {
     let sent: Vec<String> = server
         .received()
         .iter()
-        .map(|r| if r.query.is_empty() { r.path.clone() } else { format!("{}?{}", r.path, r.query) })
+        .map(
+            |r| if r.query.is_empty() { r.path.clone() } else { format!("{}?{}", r.path, r.query) },
+        )
         .collect();
     assert_eq!(sent, taken);
     format!("{} paths refused, {} sent to the letter", refused.len(), taken.len())
@@ -191,13 +213,24 @@ fn redirects(stage: &mut Stage) -> String {
 fn own_headers(stage: &mut Stage) -> String {
     let server = api(stage, fine);
     let names = [
-        "authorization", "Authorization", "COOKIE", "proxy-authorization", "host",
-        "X-Forwarded-For", "x-forwarded-host", "connection", "transfer-encoding", "te", "upgrade",
-        "content-length", "expect", "authorization ", "Impersonate-User", "X-HTTP-Method-Override",
+        "authorization",
+        "Authorization",
+        "COOKIE",
+        "proxy-authorization",
+        "host",
+        "X-Forwarded-For",
+        "x-forwarded-host",
+        "connection",
+        "transfer-encoding",
+        "te",
+        "upgrade",
+        "content-length",
+        "expect",
+        "authorization ",
+        "Impersonate-User",
+        "X-HTTP-Method-Override",
     ];
-    let send = |name: &str| {
-        json!({"send": {"handle": "c", "path": "/x", "headers": [["accept", "a"], [name, "evil"]]}})
-    };
+    let send = |name: &str| json!({"send": {"handle": "c", "path": "/x", "headers": [["accept", "a"], [name, "evil"]]}});
     let results = with_api(stage, names.map(send));
     all_are(&results, "http.invalid-header", &names);
     assert!(results[0]["error"]["message"].as_str().is_some_and(|m| m.contains("authorization")));
@@ -261,7 +294,9 @@ fn echoes(stage: &mut Stage) -> String {
             "/base64" => (STANDARD.encode(format!("you sent {key}")).into_bytes(), None),
             "/gzip" => (gzip(plain.as_bytes()), Some("gzip")),
             "/escaped" => (format!("{{\"a\": \"{escaped}\"}}").into_bytes(), None),
-            "/hex" => (key.bytes().map(|b| format!("{b:02x}")).collect::<String>().into_bytes(), None),
+            "/hex" => {
+                (key.bytes().map(|b| format!("{b:02x}")).collect::<String>().into_bytes(), None)
+            }
             "/brotli" => (b"\x0b\x02\x80hello\x03".to_vec(), Some("br")),
             _ => (plain.into_bytes(), None),
         };
@@ -296,8 +331,12 @@ fn echoes(stage: &mut Stage) -> String {
 
 fn sessions(stage: &mut Stage) -> String {
     let hidden = [
-        "set-cookie", "www-authenticate", "authorization", "x-amz-security-token",
-        "proxy-authenticate", "authentication-info",
+        "set-cookie",
+        "www-authenticate",
+        "authorization",
+        "x-amz-security-token",
+        "proxy-authenticate",
+        "authentication-info",
     ];
     api(stage, move |_| {
         let mut headers: Vec<_> =
@@ -315,7 +354,8 @@ fn sessions(stage: &mut Stage) -> String {
 fn without_end(stage: &mut Stage) -> String {
     let bomb = gzip(&vec![b' '; 16 << 20]);
     let server = api(stage, move |received| {
-        let reply = |headers: Vec<(&'static str, String)>, body| Reply { status: 200, headers, body };
+        let reply =
+            |headers: Vec<(&'static str, String)>, body| Reply { status: 200, headers, body };
         match received.path.as_str() {
             "/bomb" => reply(vec![("content-encoding", "gzip".to_owned())], bomb.clone()),
             "/long" => reply(vec![], vec![b' '; 20 << 20]),
@@ -368,7 +408,8 @@ fn addresses(stage: &mut Stage) -> String {
     let sent: Vec<Value> = results.iter().skip(1).step_by(2).cloned().collect();
     all_are(&sent, "connection.address-denied", &hosts);
     assert!(sent.iter().all(|result| result["error"]["reason"] == "denied"), "{sent:?}");
-    "four ways to metadata refused; names that lead there in host/connections/src/address.rs".to_owned()
+    "four ways to metadata refused; names that lead there in host/connections/src/address.rs"
+        .to_owned()
 }
 
 fn inside(stage: &mut Stage) -> String {
@@ -441,9 +482,11 @@ fn neighbours(stage: &mut Stage) -> String {
     let received = server.received();
     assert_eq!(received.len(), 10);
     for request in &received {
-        let (first, second) =
-            (request.headers.get("authorization"), request.headers.get("x-key"));
-        assert_eq!((first.is_some(), second.is_some()), (request.path == "/a", request.path == "/b"));
+        let (first, second) = (request.headers.get("authorization"), request.headers.get("x-key"));
+        assert_eq!(
+            (first.is_some(), second.is_some()),
+            (request.path == "/a", request.path == "/b")
+        );
     }
     std::fs::remove_file(stage.folder().join("other.key")).expect("take the key away");
     "ten requests in turns, each with the credential of its own connection".to_owned()
@@ -451,9 +494,8 @@ fn neighbours(stage: &mut Stage) -> String {
 
 fn restrictions(stage: &mut Stage) -> String {
     let server = api(stage, fine);
-    let restrict = |scope: Value, name: &str| {
-        json!({"restrict": {"handle": "c", "scope": scope, "as": name}})
-    };
+    let restrict =
+        |scope: Value, name: &str| json!({"restrict": {"handle": "c", "scope": scope, "as": name}});
     let orders = [
         restrict(json!([]), "nothing"),
         json!({"send": {"handle": "nothing", "path": "/x"}}),
@@ -509,7 +551,8 @@ fn queries(stage: &mut Stage) -> String {
     let twice = ["/x?x=1&x=2", "/x?x=1&%78=2", "/x?q=1&x=2&q="];
     let results = with_api(stage, twice.map(get));
     all_are(&results, "http.duplicate-query", &twice);
-    let unknown = ["/x?api_key=1", "/x?x=1&api%5Fkey=2", "/x?y%5Bz%5D=1&X=2", "/x?x+=1", "/x?x%20=1"];
+    let unknown =
+        ["/x?api_key=1", "/x?x=1&api%5Fkey=2", "/x?y%5Bz%5D=1&X=2", "/x?x+=1", "/x?x%20=1"];
     let results = with_api(stage, unknown.map(get));
     all_are(&results, "http.denied", &unknown);
     let split = ["/x?x=1;api_key=2"];
