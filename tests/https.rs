@@ -5,8 +5,8 @@ use crate::support::Place;
 use crate::support::server::{Answer, Authority, Received, Server};
 use serde_json::{Value, json};
 
-const TOKEN: &str = "CANARY-cluster-token-0123456789abcdefghij";
-const API_KEY: &str = "CANARY-api-key-0123456789abcdef01234567";
+const TOKEN: &str = "CANARY-cluster-token-0123456789abcdefghi";
+const API_KEY: &str = "CANARY-api-key-0123456789abcdef012345678";
 const APPLICATION_KEY: &str = "CANARY-application-key-0123456789abcdef0";
 const INCIDENT: &str = "1cf8bf7f-3005-47f8-94e5-81af029f9abe";
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-const TOKEN: &str = "CANARY-cluster-token-0123456789abcdefghij";
+const TOKEN: &str = "CANARY-cluster-token-0123456789abcdefghi";
 const OBJECT: &str = "/apis/apps/v1/namespaces/default/deployments/web";
 const HISTORY: &str = "/apis/apps/v1/namespaces/default/replicasets";
 

@@ -85,7 +85,10 @@ fn forged(stage: &mut Stage) -> String {
     manifest["connections"] = json!({"api": {"type": "http", "from": ["/api"], "reason": "x", "optional": true, "allow": []}});
     let items =
         "include bowline:plugin/step-base@1.0.0; include bowline:connect/connections@1.0.0;";
-    stage.plugin("typed", guest::with_manifest(guest::component_for(&module, items), &manifest));
+    stage.plugin(
+        "typed",
+        guest::with_manifest(guest::component_for(&module, items, &[]), &manifest),
+    );
     let run = stage.run_plugin("typed");
     let failure = run.fails("guest.trap");
     assert_eq!(failure.details.as_ref().expect("details")["violation"], "handle-forgery");
@@ -318,7 +321,7 @@ fn no_json() -> Vec<(&'static str, String)> {
         ("two values", "1 2".to_owned()),
         ("nothing", String::new()),
         ("a mark before it", "\u{feff}1".to_owned()),
-        ("a zero in it", "\"\0\"".to_owned()),
+        ("a bare line's end", "\"a\nb\"".to_owned()),
         ("a comment", "/*x*/1".to_owned()),
     ]
 }

@@ -281,20 +281,23 @@ fn in_flight(stage: &mut Stage) -> String {
     let run = stage.ask(json!([
         {"open": {"slot": "api", "as": "h"}},
         {"send": {"handle": "h", "method": "POST", "path": "/wait", "body": "{}"}},
-        {"spin-ms": 60_000},
+        {"nap": 60_000},
     ]));
-    run.fails("limit.cpu");
+    run.fails("limit.time");
     // What left the host is on record as in doubt, before the end of the step.
     let told = run.told();
     let settled = told.iter().find(|event| event["event"] == "effect-settled");
-    assert_eq!(
-        settled.expect("it was settled")["outcome"]["outcome"],
-        "in-doubt",
-        "{}",
-        run.tail()
-    );
-    let open = silent.open_after(Duration::from_millis(100));
-    assert_eq!(open, 0, "the connection is still open");
+    let settled = settled.unwrap_or_else(|| panic!("it was not settled: {}", run.tail()));
+    assert_eq!(settled["outcome"]["outcome"], "in-doubt", "{}", run.tail());
+    assert_eq!(silent.open_after(Duration::from_millis(100)), 0, "the connection is still open");
+    // The same when the host goes: nobody is left who could hold it open.
+    stage.die_after = Some(Duration::from_millis(250));
+    let run = stage.ask(json!([
+        {"open": {"slot": "api", "as": "h"}},
+        {"send": {"handle": "h", "method": "POST", "path": "/wait", "body": "{}"}},
+    ]));
+    assert_eq!(run.status, journal::RunStatus::Running);
+    assert_eq!(silent.open_after(Duration::from_millis(100)), 0, "the connection is still open");
     "in doubt, connection closed".to_owned()
 }
 

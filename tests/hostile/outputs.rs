@@ -26,7 +26,12 @@ pub(crate) fn cases() -> Vec<Case> {
             "no filter can know that; the defence is that a guest never holds one",
             never_holds_it,
         ),
-        Case::new("G3", "carries data out on the ways that it was granted", &[], carries_out),
+        Case::new(
+            "G3",
+            "carries data out on the ways that it was granted",
+            &[Layer::Scope, Layer::Record],
+            carries_out,
+        ),
         Case::new(
             "G4",
             "makes every kind of error, to read a credential in one",
@@ -101,6 +106,7 @@ fn says_it(stage: &mut Stage) -> String {
             {"print": {"to": "stderr", "text": "err {{key}}\n"}},
             {"send": {"handle": "h", "path": "/{{key}}"}},
             {"open": {"slot": "{{key}}", "as": "x"}},
+            {"return": "{}"},
         ]),
     ));
     assert_eq!(run.status, journal::RunStatus::Success, "{}", run.tail());
@@ -117,8 +123,6 @@ fn says_it(stage: &mut Stage) -> String {
     };
     shown(&run);
     let message = format!("{}{half}", "m".repeat(4096 - 20));
-    let escaped: String = CANARY.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
-    let _ = escaped;
     for failure in [
         json!({"code": "a.b", "message": message, "details": {"{{key}}": "{{key}}"}}),
         json!({"code": "a.b", "message": "{{key}}", "details": {"list": ["x{{key}}y"]}}),
@@ -131,7 +135,7 @@ fn says_it(stage: &mut Stage) -> String {
     run.fails("guest.trap");
     shown(&run);
     for ending in [
-        json!([{"set-output": {"name": "key", "value": "\"{{key}}\""}}]),
+        json!([{"set-output": {"name": "key", "value": ["{{key}}"]}}]),
         json!([{"echo": "{{key}}"}]),
         json!([{"echo": {"{{key}}": 1}}]),
     ] {
@@ -205,6 +209,8 @@ fn carries_out(stage: &mut Stage) -> String {
     assert_eq!(run.refusals().len(), 3);
     // What the rule allows can carry what the step was given: the body. It is on record.
     assert_eq!(run.admitted(), 1);
+    let granted = run.told().iter().any(|event| event["event"] == "connection-granted");
+    assert!(granted, "what was granted is on record: {}", run.tail());
     "bound to the inputs, each call on record".to_owned()
 }
 
@@ -315,7 +321,6 @@ fn outputs(stage: &mut Stage) -> String {
         {"set-output": {"name": "half", "bytes": 200_000}},
         {"set-output": {"name": "other-half", "bytes": 100_000}},
         {"set-output": {"name": "half", "bytes": 10}},
-        {"set-output": {"name": "n", "value": "1", "repeat": 10_000}},
         {"set-output": {"name": "a.b", "value": "1"}},
         {"set-output": {"name": "half", "value": "\"the last wins\""}},
     ]));
@@ -330,8 +335,7 @@ fn outputs(stage: &mut Stage) -> String {
         "{results:?}"
     );
     assert_eq!(results[3], json!({"ok": true}));
-    assert_eq!(results[4]["error"]["number"], 63, "{results:?}");
-    assert!(results[5]["error"].is_object());
+    assert!(results[4]["error"].is_object());
     assert_eq!(run.outputs_of("probe")["half"], "the last wins");
     for returned in [
         format!("{{\"a\": \"{}\"}}", "x".repeat(300_000)),
@@ -342,6 +346,10 @@ fn outputs(stage: &mut Stage) -> String {
     ] {
         stage.ask(json!([{"return": returned}])).fails("step.outputs");
     }
+    let run = stage.ask(json!([
+        {"set-output": {"name": "n", "value": "1", "repeat": 10_000}}, {"return": "{}"},
+    ]));
+    assert_eq!(run.outputs_of("probe").len(), 64);
     // A name that means something in another language means nothing here.
     let run = stage.ask(json!([{"return": r#"{"__proto__": {"admin": true}, "constructor": 1}"#}]));
     assert_eq!(run.outputs_of("probe").len(), 2);

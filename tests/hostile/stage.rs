@@ -8,7 +8,7 @@ use crate::run::Run;
 use crate::server::{Answer, Authority, Certificate, Received, Reply, Server};
 use crate::silent::Silent;
 use connections::{Connections, Settings};
-use journal::{Journal, Owner, RunId, SqliteJournal};
+use journal::{Journal, Owner, RunId, RunStatus, SqliteJournal};
 use sandbox::{ArtifactError, Catalog, CodeCache, Entry, Limits, Sandbox, Signers};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -42,12 +42,19 @@ pub(crate) struct Stage {
     pub(crate) limits: Limits,
     /// The operator's connections by type and name, as in `bowline.yaml`.
     pub(crate) connections: BTreeMap<String, Map<String, Value>>,
+    /// The operator's policy, as in `bowline.yaml`: everything that is asked for, unless a case
+    /// says otherwise.
+    pub(crate) policy: Value,
     /// What the probe's manifest asks for, by slot.
     pub(crate) needs: Map<String, Value>,
     /// Inputs of the probe besides its orders.
     pub(crate) inputs: Map<String, Value>,
     /// Cancels the run after this time.
     pub(crate) cancel_after: Option<Duration>,
+    /// Cancels it once more, a moment later.
+    pub(crate) cancel_twice: bool,
+    /// Ends the host after this time, in the middle of whatever it does.
+    pub(crate) die_after: Option<Duration>,
     authority: Authority,
     servers: Vec<Arc<Server>>,
     host: Option<Host>,
@@ -87,9 +94,12 @@ impl Stage {
             runtime,
             limits: small_limits(),
             connections: BTreeMap::new(),
+            policy: json!({"default": "allow"}),
             needs: Map::new(),
             inputs: Map::new(),
             cancel_after: None,
+            cancel_twice: false,
+            die_after: None,
             authority: Authority::new(),
             servers: Vec::new(),
             host: None,
@@ -122,6 +132,11 @@ impl Stage {
         let path = self.folder.path().join(name);
         fs::create_dir_all(path.parent().expect("a file has a folder")).expect("make its folder");
         fs::write(path, content).expect("write a file");
+    }
+
+    /// What stands in a file of the operator's.
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.folder.path().join(name)).expect("read a file")
     }
 
     /// An HTTPS server on loopback that the operator's connections trust.
@@ -199,7 +214,7 @@ impl Stage {
     /// The slots that these bytes ask for and can't use.
     pub(crate) fn asks_too_much(&mut self, bytes: &[u8]) -> Vec<String> {
         self.write("candidate.wasm", bytes);
-        let entry = Entry::of_file(&self.folder.path().join("candidate.wasm"));
+        let entry = Entry::of_file(&self.folder.path().join("candidate.wasm"), &Signers::default());
         self.host().sandbox.asks_too_much(&entry).into_iter().collect()
     }
 
@@ -288,27 +303,65 @@ impl Stage {
         let prepared = host.sandbox.prepare(&host.catalog, &digests);
         prepared.map_err(|(_, error)| error.to_string())?;
         let (journal, sandbox) = (Arc::clone(&host.journal), Arc::clone(&host.sandbox));
-        let (run, stop) = (RunId::fresh(), CancellationToken::new());
-        let cancel = self.cancel_after.map(|after| (after, stop.clone()));
-        let (id, written) = (run.clone(), Arc::clone(&journal));
+        let run = RunId::fresh();
+        let id = run.clone();
+        self.drive(run, move |stop| async move {
+            let owner = Owner::this_process().expect("know this process");
+            let claim = scheduler::start(&id, plan, "tester", false, &*journal, &owner).await;
+            let claim = claim.map_err(|error| error.to_string())?;
+            let driven = scheduler::drive(claim, journal, sandbox, stop).await;
+            driven.map_err(|error| error.to_string())
+        })
+    }
+
+    /// Another host takes the newest run over, whose own died, and drives it to its end.
+    pub(crate) fn take_over(&mut self) -> Run {
+        let host = self.host();
+        let (journal, sandbox) = (Arc::clone(&host.journal), Arc::clone(&host.sandbox));
+        let newest = self.runtime.block_on(journal.runs(None, 1)).expect("list the runs");
+        let run = newest[0].run.clone();
+        let id = run.clone();
+        let driven = self.drive(run, move |stop| async move {
+            let owner = Owner::this_process().expect("know this process");
+            let claim = journal.claim(&id, &owner, &|_| true).await;
+            let claim = claim.map_err(|error| error.to_string())?;
+            let driven = scheduler::drive(claim, journal, sandbox, stop).await;
+            driven.map_err(|error| error.to_string())
+        });
+        driven.expect("the run goes on")
+    }
+
+    /// Drives a run in a task of its own, as the program does, and reads what was written.
+    fn drive<F: Future<Output = Result<RunStatus, String>> + Send + 'static>(
+        &mut self,
+        run: RunId,
+        driving: impl FnOnce(CancellationToken) -> F,
+    ) -> Result<Run, String> {
+        let stop = CancellationToken::new();
+        let driving = driving(stop.clone());
+        let (cancel_after, twice, die_after) =
+            (self.cancel_after, self.cancel_twice, self.die_after);
         let began = Instant::now();
         let status = self.runtime.block_on(async move {
-            let owner = Owner::this_process().expect("know this process");
-            // In a task of its own, as the program drives its runs.
             let mut tasks = JoinSet::new();
-            tasks.spawn(async move {
-                let claim = scheduler::start(&id, plan, "tester", false, &*journal, &owner).await;
-                let claim = claim.map_err(|error| error.to_string())?;
-                let driven = scheduler::drive(claim, journal, sandbox, stop).await;
-                driven.map_err(|error| error.to_string())
-            });
-            if let Some((after, stop)) = cancel {
+            tasks.spawn(driving);
+            if let Some(after) = cancel_after {
                 tokio::time::sleep(after).await;
                 stop.cancel();
+            }
+            if twice {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                stop.cancel();
+            }
+            if let Some(after) = die_after {
+                tokio::time::sleep(after).await;
+                tasks.shutdown().await;
+                return Ok(RunStatus::Running);
             }
             tasks.join_next().await.expect("one task").expect("the host lives")
         })?;
         let elapsed = began.elapsed();
+        let written = Arc::clone(&self.host().journal);
         let events = self.runtime.block_on(written.events(&run, 0, 100_000));
         let events = events.map_err(|error| error.to_string())?;
         let seen = seen(&events);
@@ -328,7 +381,7 @@ impl Stage {
 
     /// The next plugin in the same host runs as if nothing had been.
     pub(crate) fn honest_step_succeeds(&mut self, normal: &Normal) {
-        self.cancel_after = None;
+        (self.cancel_after, self.cancel_twice, self.die_after) = (None, false, None);
         let run = self.run_plugin("honest");
         run.outputs_of("honest");
         let allowed = normal.honest * 10 + Duration::from_millis(300);
@@ -363,21 +416,18 @@ impl Stage {
     fn host(&mut self) -> &mut Host {
         if self.host.is_none() {
             let _inside = self.runtime.enter();
-            self.host = Some(Host::new(self.folder.path(), &self.connections, self.limits));
+            let settings = json!({ "connections": self.connections, "policy": self.policy });
+            self.host = Some(Host::new(self.folder.path(), &settings, self.limits));
         }
         self.host.as_mut().expect("it was just made")
     }
 }
 
 impl Host {
-    fn new(
-        folder: &Path,
-        connections: &BTreeMap<String, Map<String, Value>>,
-        limits: Limits,
-    ) -> Self {
-        let text = json!({ "connections": connections }).to_string();
+    fn new(folder: &Path, settings: &Value, limits: Limits) -> Self {
+        let text = settings.to_string();
         let settings = Settings::parse(&text, &folder.join("bowline.yaml")).expect("good settings");
-        let connections = Connections::new(settings).expect("good connections").accepting_all();
+        let connections = Connections::new(settings).expect("good connections");
         let (cache, warning) = CodeCache::open(&cache());
         assert_eq!(warning, None);
         let sandbox = Sandbox::new(Arc::new(connections), cache, limits).expect("a sandbox");
