@@ -343,10 +343,10 @@ impl Cluster {
     ) -> Result<Written, CallError> {
         let patch = parse(patch)?;
         let touched = touched(how, &patch, target)?;
-        protected::check_identity(&touched)?;
         if let (PatchKind::Apply, Value::Object(object)) = (how, &patch) {
             check_object(object, target)?;
         }
+        protected::check_identity(&touched)?;
         let protected = protected::protected(&touched);
         // What an apply leaves out it takes away, if it was applied before: it may touch anything.
         let touched = (how != PatchKind::Apply).then_some(touched);
