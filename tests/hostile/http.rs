@@ -40,8 +40,8 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::not_here(
             "E17",
             "is led through a proxy of the environment",
-            "a process can't change its own environment safely; `e17` in tests/https.rs starts \
-             the program with one",
+            "a process can't change its own environment safely; `e17` in tests/reaching_a_cluster.rs \
+             starts the program with one",
             direct,
         ),
         Case::new("E18", "shares a server with another connection", &[], neighbours),
