@@ -109,6 +109,8 @@ async fn x03_the_runbook_writes_twice_and_its_keys_go_nowhere_else() {
         ),
     );
     place.set("CLUSTER_TOKEN", TOKEN).set("DD_API_KEY", API_KEY);
+    // E17: what the environment says of proxies is nobody's setting. Nobody listens there.
+    place.set("HTTPS_PROXY", "http://127.0.0.1:9").set("ALL_PROXY", "http://127.0.0.1:9");
 
     let done = tokio::task::block_in_place(|| {
         place.run(&["run", "runbook.yaml", "-p", "public_id=IR-5", "--json", "-v"])
