@@ -79,7 +79,7 @@ fn long_list(stage: &mut Stage) -> String {
 }
 
 fn extremes(stage: &mut Stage) -> String {
-    stage.limits.attempt_time_max = Duration::from_millis(600);
+    stage.limits.attempt_time_max = Duration::from_millis(1_500);
     hello(stage);
     let most = u64::MAX;
     let run = stage.ask(json!([
