@@ -71,7 +71,7 @@ fn loops(stage: &mut Stage) -> String {
     let failure = run.fails("limit.cpu");
     assert!(failure.message.contains("100ms are allowed"), "{}", failure.message);
     // Two ticks of the clock, and what a busy machine adds.
-    assert!(run.elapsed < Duration::from_millis(500), "{:?}", run.elapsed);
+    assert!(run.elapsed < Duration::from_millis(1_500), "{:?}", run.elapsed);
     format!("limit.cpu after {} ms", run.elapsed.as_millis())
 }
 
@@ -202,7 +202,7 @@ fn fills(stage: &mut Stage) -> String {
     stage.module("filler", &module);
     let run = stage.run_plugin("filler");
     run.fails("limit.cpu");
-    assert!(run.elapsed < Duration::from_millis(500), "{:?}", run.elapsed);
+    assert!(run.elapsed < Duration::from_millis(1_500), "{:?}", run.elapsed);
     format!("limit.cpu after {} ms", run.elapsed.as_millis())
 }
 
@@ -260,7 +260,7 @@ fn post_return(stage: &mut Stage) -> String {
     stage.module("loops", &after("(loop $l (br $l))"));
     let run = stage.run_plugin("loops");
     run.fails("limit.cpu");
-    assert!(run.elapsed < Duration::from_secs(1), "{:?}", run.elapsed);
+    assert!(run.elapsed < Duration::from_millis(1_500), "{:?}", run.elapsed);
     "guest.trap, limit.cpu (the answer is not kept)".to_owned()
 }
 
@@ -294,7 +294,7 @@ fn in_flight(stage: &mut Stage) -> String {
     let settled = told.iter().find(|event| event["event"] == "effect-settled");
     let settled = settled.unwrap_or_else(|| panic!("it was not settled: {}", run.tail()));
     assert_eq!(settled["outcome"]["outcome"], "in-doubt", "{}", run.tail());
-    assert_eq!(silent.open_after(Duration::from_millis(100)), 0, "the connection is still open");
+    assert_eq!(silent.open_after(Duration::from_millis(250)), 0, "the connection is still open");
     // The same when the host goes: nobody is left who could hold it open.
     stage.die_after = Some(Duration::from_millis(250));
     let run = stage.ask(json!([
@@ -302,7 +302,7 @@ fn in_flight(stage: &mut Stage) -> String {
         {"send": {"handle": "h", "method": "POST", "path": "/wait", "body": "{}"}},
     ]));
     assert_eq!(run.status, journal::RunStatus::Running);
-    assert_eq!(silent.open_after(Duration::from_millis(100)), 0, "the connection is still open");
+    assert_eq!(silent.open_after(Duration::from_millis(250)), 0, "the connection is still open");
     "in doubt, connection closed".to_owned()
 }
 
