@@ -27,11 +27,6 @@ const WITHOUT_CASE: &[(Layer, &str)] = &[
     (Layer::Redirect, AWAITED),
     (Layer::Address, AWAITED),
     (Layer::Breaker, AWAITED),
-    (Layer::Turns, AWAITED),
-    (Layer::Complexity, AWAITED),
-    (Layer::Compile, AWAITED),
-    (Layer::Seal, AWAITED),
-    (Layer::Signature, AWAITED),
     (Layer::Policy, AWAITED),
     (Layer::Lock, AWAITED),
 ];

@@ -10,7 +10,7 @@ const LETTERS: &[(char, usize)] =
     &[('A', 21), ('B', 12), ('C', 16), ('D', 16), ('E', 23), ('F', 14), ('G', 12), ('H', 12)];
 
 /// Numbers whose cases are not written yet, as letters and numbers.
-const AWAITED: &[&str] = &["A", "E", "F", "B8", "B12", "C3", "C12", "C13", "H4", "H5", "H12"];
+const AWAITED: &[&str] = &["A18", "E", "F", "B12", "H5", "H12"];
 
 /// One attack, and what must come of it.
 pub(crate) struct Case {

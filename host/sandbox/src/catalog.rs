@@ -189,12 +189,11 @@ impl Entry {
     #[must_use]
     pub fn of_file_closely(path: &Path, signers: &Signers) -> Self {
         let entry = Self::of_file(path, signers);
-        let artifact = entry.artifact.map_err(|error| {
-            match artifact::read_file(path, Links::Follow) {
+        let artifact =
+            entry.artifact.map_err(|error| match artifact::read_file(path, Links::Follow) {
                 Ok(bytes) => Artifact::closer_reason(&bytes, error),
                 Err(_) => error,
-            }
-        });
+            });
         Self { artifact, ..entry }
     }
 

@@ -66,8 +66,7 @@ pub(super) fn recognise(bytes: &[u8]) -> Result<(), ArtifactError> {
 
 /// Goes over the top level of a component, and over what is nested in it with one step each.
 pub(super) fn outline(bytes: &[u8]) -> Result<Outline<'_>, ArtifactError> {
-    let mut outline =
-        Outline { imports: BTreeSet::new(), has_step: false, manifests: Vec::new() };
+    let mut outline = Outline { imports: BTreeSet::new(), has_step: false, manifests: Vec::new() };
     let (mut sections, mut customs) = (0, 0);
     let mut parser = Parser::new(0);
     let mut rest = bytes;
