@@ -218,15 +218,15 @@ impl Grant {
         operation: &Operation,
         in_scope: impl Fn(&Scope) -> Result<u32, CallError>,
     ) -> Result<u32, CallError> {
-        let admitted = self.attempt.live().and_then(|()| {
-            self.attempt.budget.count(operation.request_bytes)?;
-            self.own.count(&self.connection)?;
-            self.scope.check(in_scope)
-        });
+        // What is over has nothing to write any more; the journal may be closed to it.
+        self.attempt.live()?;
+        let budget = &self.attempt.budget;
+        let counted = budget.count(operation.request_bytes);
+        let admitted = counted
+            .and_then(|()| self.own.count(&self.connection))
+            .and_then(|()| self.scope.check(in_scope));
         match admitted {
             Ok(rule) => Ok(rule),
-            // It has nothing to write any more; the journal may be closed to it.
-            Err(refused) if refused.reason == Reason::Revoked => Err(refused),
             Err(refused) => {
                 self.refuse(operation, &refused).await?;
                 Err(refused)

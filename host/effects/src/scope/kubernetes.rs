@@ -278,7 +278,10 @@ pub fn check(rules: &[Rule], question: &Question<'_>) -> Result<u32, CallError> 
             missing[key] = json!(value);
         }
     }
-    if let Some(touched) = question.touched {
+    // The empty pointer is the whole object, which a rule means by naming no fields.
+    if let Some(touched) =
+        question.touched.filter(|touched| touched.iter().all(|it| !it.is_empty()))
+    {
         missing["fields"] = json!(touched);
     }
     Err(denied("kubernetes.denied", &what, missing))
