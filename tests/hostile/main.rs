@@ -16,6 +16,7 @@ mod isolation;
 mod kubernetes;
 mod layers;
 mod limits;
+mod operator;
 mod outputs;
 mod probe;
 mod record;

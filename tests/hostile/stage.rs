@@ -7,6 +7,7 @@ use crate::probe;
 use crate::run::Run;
 use crate::server::{Answer, Authority, Certificate, Received, Reply, Server};
 use crate::silent::Silent;
+use connections::policy::Accepted;
 use connections::{Connections, Settings};
 use journal::{Journal, Owner, RunId, RunStatus, SqliteJournal, chain};
 use sandbox::{ArtifactError, Catalog, CodeCache, Entry, Limits, Sandbox, Signers};
@@ -45,6 +46,8 @@ pub(crate) struct Stage {
     /// The operator's policy, as in `bowline.yaml`: everything that is asked for, unless a case
     /// says otherwise.
     pub(crate) policy: Value,
+    /// What the operator has accepted: `bowline.lock`.
+    accepted: Accepted,
     /// What the probe's manifest asks for, by slot.
     pub(crate) needs: Map<String, Value>,
     /// Inputs of the probe besides its orders.
@@ -95,6 +98,7 @@ impl Stage {
             limits: small_limits(),
             connections: BTreeMap::new(),
             policy: json!({"default": "allow"}),
+            accepted: Accepted::none(),
             needs: Map::new(),
             inputs: Map::new(),
             cancel_after: None,
@@ -222,6 +226,34 @@ impl Stage {
     pub(crate) fn ask(&mut self, orders: Value) -> Run {
         let manifest = probe::manifest("probe", &self.needs);
         self.ask_as(&manifest, orders)
+    }
+
+    /// The probe's manifest, asking for what it asks for now.
+    pub(crate) fn manifest(&self) -> Value {
+        probe::manifest("probe", &self.needs)
+    }
+
+    /// The operator accepts the plugin of this name as it is in the folder now.
+    pub(crate) fn accept(&mut self, name: &str) {
+        let entry = self.entry(name);
+        let pin = entry.pin().expect("a plugin");
+        let manifest = entry.artifact.expect("a plugin").manifest;
+        self.accepted.accept(&pin, &manifest, "tester");
+        self.host = None;
+    }
+
+    /// What the plugin of this name asks for and the one that was accepted did not.
+    pub(crate) fn change(&mut self, name: &str) -> Value {
+        let entry = self.entry(name);
+        let pin = entry.pin().expect("a plugin");
+        let manifest = entry.artifact.expect("a plugin").manifest;
+        let change = self.accepted.change(&pin, &manifest).expect("one of its name was accepted");
+        serde_json::to_value(&change.more).expect("rules")
+    }
+
+    fn entry(&self, name: &str) -> Entry {
+        let path = self.folder.path().join(format!("plugins/{name}.wasm"));
+        Entry::of_file(&path, &Signers::default())
     }
 
     /// Adds the probe under another name, asking for what it asks for now.
@@ -417,17 +449,18 @@ impl Stage {
         if self.host.is_none() {
             let _inside = self.runtime.enter();
             let settings = json!({ "connections": self.connections, "policy": self.policy });
-            self.host = Some(Host::new(self.folder.path(), &settings, self.limits));
+            let accepted = self.accepted.clone();
+            self.host = Some(Host::new(self.folder.path(), &settings, accepted, self.limits));
         }
         self.host.as_mut().expect("it was just made")
     }
 }
 
 impl Host {
-    fn new(folder: &Path, settings: &Value, limits: Limits) -> Self {
+    fn new(folder: &Path, settings: &Value, accepted: Accepted, limits: Limits) -> Self {
         let text = settings.to_string();
         let settings = Settings::parse(&text, &folder.join("bowline.yaml")).expect("good settings");
-        let connections = Connections::new(settings).expect("good connections");
+        let connections = Connections::new(settings).expect("good connections").accepting(accepted);
         let (cache, warning) = CodeCache::open(&cache());
         assert_eq!(warning, None);
         let sandbox = Sandbox::new(Arc::new(connections), cache, limits).expect("a sandbox");
