@@ -17,16 +17,11 @@ const TIME_MAX: Duration = Duration::from_secs(25);
 
 /// Layers that may be without a case, each with its reason.
 const WITHOUT_CASE: &[(Layer, &str)] = &[
-    (Layer::Live, AWAITED),
-    (Layer::Budget, AWAITED),
-    (Layer::Record, AWAITED),
     (Layer::Turns, AWAITED),
     (Layer::Complexity, AWAITED),
     (Layer::Compile, AWAITED),
     (Layer::Seal, AWAITED),
     (Layer::Signature, AWAITED),
-    (Layer::Policy, AWAITED),
-    (Layer::Lock, AWAITED),
 ];
 
 const AWAITED: &str = "its cases are not written yet";
@@ -77,6 +72,10 @@ fn try_one(layer: Layer, cases: &[Case]) -> Result<String, String> {
     }
     let began = Instant::now();
     let how = run_without(layer)?;
+    // The search itself must have found something, in what is written when nobody takes it out.
+    if layer == Layer::Redact && !how.contains("a credential") {
+        return Err(format!("no credential was found without the redactor: {how}"));
+    }
     Ok(format!("{how} ({} ms)", began.elapsed().as_millis()))
 }
 

@@ -13,7 +13,7 @@ const LETTERS: &[(char, usize)] =
     &[('A', 21), ('B', 12), ('C', 16), ('D', 16), ('E', 23), ('F', 14), ('G', 12), ('H', 12)];
 
 /// Numbers whose cases are not written yet, as letters and numbers.
-const AWAITED: &[&str] = &["A", "B8", "C3", "C12", "C13", "H4"];
+const AWAITED: &[&str] = &["A", "B8", "C3", "C12", "C13"];
 
 /// One attack, and what must come of it.
 pub(crate) struct Case {
