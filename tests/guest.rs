@@ -95,12 +95,19 @@ pub fn component_for(module: &str, items: &str, packages: &[&str]) -> Vec<u8> {
 ///
 /// Never: writing into memory.
 #[must_use]
-pub fn with_manifest(mut component: Vec<u8>, manifest: &Value) -> Vec<u8> {
-    let text = manifest.to_string();
-    let section = CustomSection {
-        name: sandbox::artifact::MANIFEST_SECTION.into(),
-        data: text.as_bytes().into(),
-    };
+pub fn with_manifest(component: Vec<u8>, manifest: &Value) -> Vec<u8> {
+    with_section(component, manifest.to_string().as_bytes())
+}
+
+/// `component` with these bytes in the place of a manifest at its end.
+///
+/// # Panics
+///
+/// Never: writing into memory.
+#[must_use]
+pub fn with_section(mut component: Vec<u8>, manifest: &[u8]) -> Vec<u8> {
+    let section =
+        CustomSection { name: sandbox::artifact::MANIFEST_SECTION.into(), data: manifest.into() };
     component.push(section.id());
     section.encode(&mut component);
     component

@@ -206,8 +206,7 @@ fn whole_table(asked: &Asked, cases: &[Case], tally: &mut Tally) {
     let (missing, surplus) = (table::missing(cases), table::surplus(cases));
     let count = table::numbers().len();
     if surplus.is_empty() && missing.is_empty() {
-        let (there, awaited) = (cases.len(), count - cases.len());
-        println!("{there} of {count} numbers are there, {awaited} are awaited");
+        println!("all {count} numbers of the table are there");
         return;
     }
     println!("of {count} numbers missing: {missing:?}, surplus: {surplus:?}");

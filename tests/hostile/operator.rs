@@ -13,7 +13,12 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("A18", "is another file than the one that was accepted", &[Layer::Lock], moved),
         Case::new("B12", "asks for more than what was accepted", &[Layer::Lock], grown),
         Case::new("F4", "has a wildcard in an input that the scope uses", &[], wildcards),
-        Case::new("F14", "goes on when its grant ends in the middle", &[Layer::Live], ended),
+        Case::new(
+            "F14",
+            "goes on when its grant ends in the middle",
+            &[Layer::Live, Layer::Record],
+            ended,
+        ),
         Case::new("H5", "behaves well first and badly at attempt 2", &[Layer::Policy], second),
         Case::not_here(
             "H12",

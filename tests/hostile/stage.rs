@@ -10,7 +10,10 @@ use crate::silent::Silent;
 use connections::policy::Accepted;
 use connections::{Connections, Settings};
 use journal::{Journal, Owner, RunId, RunStatus, SqliteJournal, chain};
-use sandbox::{ArtifactError, Catalog, CodeCache, Entry, Limits, Sandbox, Signers};
+use sandbox::{
+    ArtifactError, Catalog, ChildProgram, CodeCache, CompileLimits, Compiler, Entry, Limits,
+    Sandbox, Signers,
+};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -211,14 +214,31 @@ impl Stage {
     /// Whether this host can run these bytes as a plugin: what `plugin check` asks.
     pub(crate) fn install(&mut self, bytes: &[u8]) -> Result<(), ArtifactError> {
         self.write("candidate.wasm", bytes);
-        let entry = Entry::of_file(&self.folder.path().join("candidate.wasm"), &Signers::default());
+        let entry = Entry::of_file_closely(&self.candidate(), &Signers::default());
         self.host().sandbox.try_out(&entry)
+    }
+
+    /// A further host without connections, that keeps compiled code in `cache`.
+    pub(crate) fn sandbox(&self, cache: CodeCache) -> Sandbox {
+        let _inside = self.runtime.enter();
+        let connections = Connections::new(Settings::default()).expect("no connections");
+        Sandbox::new(Arc::new(connections), cache, self.limits).expect("a sandbox")
+    }
+
+    /// The file that is offered as a plugin.
+    pub(crate) fn candidate(&self) -> PathBuf {
+        self.folder.path().join("candidate.wasm")
+    }
+
+    /// The host is made anew: what it keeps in memory is gone.
+    pub(crate) fn restart(&mut self) {
+        self.host = None;
     }
 
     /// The slots that these bytes ask for and can't use.
     pub(crate) fn asks_too_much(&mut self, bytes: &[u8]) -> Vec<String> {
         self.write("candidate.wasm", bytes);
-        let entry = Entry::of_file(&self.folder.path().join("candidate.wasm"), &Signers::default());
+        let entry = Entry::of_file_closely(&self.candidate(), &Signers::default());
         self.host().sandbox.asks_too_much(&entry).into_iter().collect()
     }
 
@@ -463,7 +483,9 @@ impl Host {
         let connections = Connections::new(settings).expect("good connections").accepting(accepted);
         let (cache, warning) = CodeCache::open(&cache());
         assert_eq!(warning, None);
-        let sandbox = Sandbox::new(Arc::new(connections), cache, limits).expect("a sandbox");
+        let sandbox = Sandbox::new(Arc::new(connections), cache, limits)
+            .expect("a sandbox")
+            .with_compiler(Compiler::child(compiler(CompileLimits::default())));
         let catalog = Catalog::scan(&[], &[folder.join("plugins")], &Signers::default())
             .expect("find the plugins");
         let journal = SqliteJournal::open(&folder.join("runs.db")).expect("open a journal");
@@ -507,6 +529,18 @@ fn seen(events: &[journal::Recorded]) -> String {
     seen.extend(events.iter().map(|recorded| views::json::line(&view, recorded)));
     seen.push(views::json::finished(&view));
     seen.join("\n")
+}
+
+/// The program as it compiles, built beside this test.
+pub(crate) fn compiler(limits: CompileLimits) -> ChildProgram {
+    let mut program = std::env::current_exe().expect("know this test's path");
+    program.pop();
+    if program.ends_with("deps") {
+        program.pop();
+    }
+    let program = program.join(format!("bowline{}", std::env::consts::EXE_SUFFIX));
+    assert!(program.exists(), "{} is not built; `make test` builds it", program.display());
+    ChildProgram { program, arguments: vec!["__compile".into()], limits }
 }
 
 /// Compiled code is kept between the cases: it is made anew whenever the host or a plugin changes.

@@ -12,9 +12,6 @@ use std::collections::BTreeSet;
 const LETTERS: &[(char, usize)] =
     &[('A', 21), ('B', 12), ('C', 16), ('D', 16), ('E', 23), ('F', 14), ('G', 12), ('H', 12)];
 
-/// Numbers whose cases are not written yet, as letters and numbers.
-const AWAITED: &[&str] = &["A", "B8", "C3", "C12", "C13"];
-
 /// One attack, and what must come of it.
 pub(crate) struct Case {
     /// For example `C1`.
@@ -89,9 +86,8 @@ pub(crate) fn numbers() -> Vec<String> {
 /// The numbers that no case has.
 pub(crate) fn missing(cases: &[Case]) -> Vec<String> {
     let there: BTreeSet<&str> = cases.iter().map(|case| case.number).collect();
-    let awaited = |number: &str| AWAITED.contains(&number) || AWAITED.contains(&&number[..1]);
     let numbers = numbers().into_iter();
-    numbers.filter(|number| !there.contains(number.as_str()) && !awaited(number)).collect()
+    numbers.filter(|number| !there.contains(number.as_str())).collect()
 }
 
 /// The numbers that two cases have, or that there must not be.

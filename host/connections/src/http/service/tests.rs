@@ -2,15 +2,22 @@
 
 use super::*;
 use crate::address;
-use crate::far_side::{Act, FarSide, answer};
+use crate::far_side::{Act, FarSide, answer, read_head};
 use crate::http::request::method;
 use crate::profile;
 use effects::{Reason, Redactor};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls_pki_types::pem::PemObject as _;
 use serde_json::json;
 use std::io::Write as _;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 const TOKEN: &str = "CANARY-token-0123456789abcdef0123456789";
 
@@ -331,6 +338,94 @@ async fn e17_a_proxy_is_used_where_the_operator_sets_one_and_its_password_is_a_n
     let redactor = Redactor::new(vec![Arc::clone(&proxied.needles)]);
     assert!(!redactor.text(&sent).contains("Y2k6"), "the header for the proxy: {sent}");
     assert_eq!(redactor.text("it is CANARYpass"), "it is ***");
+}
+
+/// A certificate for `name` by `issuer`, and its key, both as PEM.
+fn certificate(name: &str, issuer: &Issuer<'static, KeyPair>) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let signed = parameters.signed_by(&key, issuer).unwrap();
+    (signed.pem(), key.serialize_pem())
+}
+
+/// What a server saw: for each TLS session the client's certificate and the heads of requests.
+type Sessions = Arc<Mutex<Vec<(Vec<u8>, Vec<String>)>>>;
+
+/// A server that asks its clients for certificates.
+async fn vouching(acceptor: TlsAcceptor, sessions: Sessions, tasks: &mut JoinSet<()>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tasks.spawn(async move {
+        let mut open = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, sessions) = (acceptor.clone(), Arc::clone(&sessions));
+            open.spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let client = stream.get_ref().1.peer_certificates().unwrap()[0].to_vec();
+                let number = {
+                    let mut all = sessions.lock().unwrap();
+                    all.push((client, Vec::new()));
+                    all.len() - 1
+                };
+                while let Some(head) = read_head(&mut stream).await {
+                    sessions.lock().unwrap()[number].1.push(head);
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+                    let _ = stream.flush().await;
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn e18_no_request_goes_over_the_tls_session_of_another_connection() {
+    install_crypto_provider();
+    let key = KeyPair::generate().unwrap();
+    let mut parameters = CertificateParams::default();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = parameters.self_signed(&key).unwrap();
+    let issuer = Issuer::new(parameters, key);
+    let (server_pem, server_key) = certificate("127.0.0.1", &issuer);
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let verifier = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+    let config = rustls::ServerConfig::builder()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(
+            certificates(&server_pem),
+            rustls_pki_types::PrivateKeyDer::from_pem_slice(server_key.as_bytes()).unwrap(),
+        )
+        .unwrap();
+    let (sessions, mut tasks) = (Sessions::default(), JoinSet::new());
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let port = vouching(acceptor, Arc::clone(&sessions), &mut tasks).await;
+    let tenants = ["one", "two"].map(|name| {
+        let (pem, key) = certificate(name, &issuer);
+        let settings = json!({
+            "baseUrl": format!("https://127.0.0.1:{port}"), "certificateAuthority": authority.pem(),
+            "clientCertificate": pem, "clientKey": {"value": key},
+            "token": {"value": format!("CANARY-of-{name}")},
+        });
+        (name, certificates(&pem)[0].to_vec(), service(settings).unwrap())
+    });
+
+    for _ in 0..5 {
+        for (name, _, service) in &tenants {
+            get(service, &format!("/{name}"), 100).await.unwrap();
+        }
+    }
+
+    let sessions = sessions.lock().unwrap();
+    assert_eq!(sessions.len(), 2, "each connection keeps its own socket");
+    for (name, certificate, _) in &tenants {
+        let own: Vec<_> = sessions.iter().filter(|(client, _)| client == certificate).collect();
+        assert_eq!((own.len(), own[0].1.len()), (1, 5));
+        for head in &own[0].1 {
+            assert!(head.contains(&format!("CANARY-of-{name}\r\n")), "{head}");
+            assert!(head.starts_with(&format!("GET /{name} ")), "{head}");
+        }
+    }
 }
 
 #[test]
