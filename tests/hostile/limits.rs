@@ -12,7 +12,12 @@ use wasm_encoder::{ComponentSection as _, Encode as _, InstanceSection, ModuleSe
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case::new("C1", "loops for ever", &[Layer::Cpu], loops),
-        Case::new("C2", "loops over tiny calls of the host", &[Layer::Cpu, Layer::Log], tiny_calls),
+        Case::new(
+            "C2",
+            "loops over tiny calls of the host",
+            &[Layer::Cpu, Layer::Log, Layer::Budget],
+            tiny_calls,
+        ),
         Case::new("C4", "calls itself without end", &[], recursion),
         Case::new("C5", "grows its memory until it can't", &[Layer::Memory], grows),
         Case::new(
@@ -86,7 +91,22 @@ fn tiny_calls(stage: &mut Stage) -> String {
     let asking = "(loop $l (drop (call $left (local.get 0))) (br $l)) (unreachable)";
     stage.module("asker", &importing(LEFT, asking));
     stage.run_plugin("asker").fails("limit.cpu");
-    format!("limit.cpu, {} lines kept", lines.len())
+    // Calls that leave the host have a number of their own.
+    stage.limits.budget.calls_max = 5;
+    let server = stage.serve(|_| (200, "text/plain", "hello".to_owned()));
+    stage.http("api", &server.url, json!([{"method": "GET", "path": "/{any}"}]));
+    let called = stage.ask(json!([
+        {"open": {"slot": "api", "as": "h"}},
+        {"send": {"handle": "h", "path": "/a", "repeat": 8}},
+    ]));
+    let error = &called.results()[1]["error"];
+    assert_eq!(
+        (error["reason"].as_str(), error["code"].as_str()),
+        (Some("exhausted"), Some("limit.calls"))
+    );
+    assert!(error["message"].as_str().is_some_and(|text| text.contains('5')), "{error}");
+    assert_eq!((called.admitted(), server.received().len()), (5, 5));
+    format!("limit.cpu, {} lines kept; limit.calls", lines.len())
 }
 
 fn recursion(stage: &mut Stage) -> String {
