@@ -4,7 +4,7 @@
 RUNBOOK := workflows/datadog-k8s-rollback.yaml
 DRILL   := -p public_id=117
 
-.PHONY: help demo build components test test-cluster lint docs bench bench-cluster clean
+.PHONY: help demo build components probe test test-cluster lint docs bench bench-cluster clean
 
 help:            ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -18,7 +18,10 @@ build: components ## The program that people get: target/release/bowline
 components:      ## The steps, as WebAssembly components: target/components
 	plugins/build
 
-test: components ## All tests
+probe: components ## The guest that the hostile cases drive
+	tests/probe/build
+
+test: components probe ## All tests
 	cargo build --workspace --bins --exclude 'datadog-*' --exclude 'kubernetes-*'
 	.ci/nextest
 

@@ -4,6 +4,7 @@ mod support;
 
 mod audit;
 mod bad_input;
+mod canaries;
 mod cancel;
 mod command_line;
 mod datadog;

@@ -50,7 +50,7 @@ fn connections_are_listed_without_their_credentials() {
         "bowline.yaml",
         "connections:\n  datadog:\n    prod: {apiKey: {env: KEY}, applicationKey: {env: KEY}}\n    broken: {apiKey: {env: NONE}}\n",
     );
-    place.set("KEY", "CANARY-0123456789");
+    place.set("KEY", "CANARY-0123456789abcdef0123456789abcdefg");
 
     let listed = place.run(&["connection", "list", "--json"]);
 

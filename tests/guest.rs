@@ -58,22 +58,25 @@ pub fn component(module: &str, manifest: &Value) -> Vec<u8> {
 /// As [`component`].
 #[must_use]
 pub fn bare_component(module: &str) -> Vec<u8> {
-    component_for(module, "include bowline:plugin/step-base@1.0.0;")
+    component_for(module, "include bowline:plugin/step-base@1.0.0;", &[])
 }
 
 /// The component of a core module in text form that is meant for a world of these items, without a
-/// manifest. The items may name whatever `wit/` declares.
+/// manifest. The items may name whatever `wit/` declares, and what `packages`, texts in WIT, do.
 ///
 /// # Panics
 ///
 /// As [`component`].
 #[must_use]
-pub fn component_for(module: &str, items: &str) -> Vec<u8> {
+pub fn component_for(module: &str, items: &str, packages: &[&str]) -> Vec<u8> {
     let mut bytes = wat::parse_str(module).expect("parse the module's text");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
     let mut resolve = Resolve::default();
     resolve.push_dir(root.join("plugin")).expect("read wit/plugin");
     resolve.push_dir(root.join("connect")).expect("read wit/connect");
+    for text in packages {
+        resolve.push_str("package.wit", text).expect("read a package");
+    }
     let text = format!("package bowline:tests; world guest {{ {items} }}");
     let own = resolve.push_str("guest.wit", &text).expect("read the world");
     let world = resolve.select_world(&[own], Some("guest")).expect("find the world");

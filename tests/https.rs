@@ -5,8 +5,8 @@ use crate::support::Place;
 use crate::support::server::{Answer, Authority, Received, Server};
 use serde_json::{Value, json};
 
-const TOKEN: &str = "CANARY-cluster-token-0123456789abcdefghij";
-const API_KEY: &str = "CANARY-api-key-0123456789abcdef01234567";
+const TOKEN: &str = "CANARY-cluster-token-0123456789abcdefghi";
+const API_KEY: &str = "CANARY-api-key-0123456789abcdef012345678";
 const APPLICATION_KEY: &str = "CANARY-application-key-0123456789abcdef0";
 const INCIDENT: &str = "1cf8bf7f-3005-47f8-94e5-81af029f9abe";
 
@@ -109,6 +109,8 @@ async fn x03_the_runbook_writes_twice_and_its_keys_go_nowhere_else() {
         ),
     );
     place.set("CLUSTER_TOKEN", TOKEN).set("DD_API_KEY", API_KEY);
+    // E17: what the environment says of proxies is nobody's setting. Nobody listens there.
+    place.set("HTTPS_PROXY", "http://127.0.0.1:9").set("ALL_PROXY", "http://127.0.0.1:9");
 
     let done = tokio::task::block_in_place(|| {
         place.run(&["run", "runbook.yaml", "-p", "public_id=IR-5", "--json", "-v"])

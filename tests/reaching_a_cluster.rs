@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-const TOKEN: &str = "CANARY-cluster-token-0123456789abcdefghij";
+const TOKEN: &str = "CANARY-cluster-token-0123456789abcdefghi";
 const OBJECT: &str = "/apis/apps/v1/namespaces/default/deployments/web";
 const HISTORY: &str = "/apis/apps/v1/namespaces/default/replicasets";
 
@@ -293,4 +293,31 @@ async fn k63_an_answer_without_end_is_cut_and_the_host_lives() {
 
     done.ends(1);
     tells(&done, &["more than", "bytes"]);
+}
+
+/// What the environment says of proxies, as on a machine that is behind one. Nobody listens there.
+const PROXIES: &[&str] = &["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e17_a_proxy_of_the_environment_is_nobodys_setting() {
+    let authority = Authority::new();
+    let server = Server::start_with(&authority, &Certificate::default(), healthy).await;
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "a",
+        "contexts": [{"name": "a", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": server.url,
+            "certificate-authority-data": STANDARD.encode(&authority.pem)}}],
+        "users": [{"name": "u", "user": {"tokenFile": "token.key"}}],
+    });
+    let from_file = place_with("{kubeconfig: config}");
+    from_file.write("config", kubeconfig.to_string()).write("token.key", format!("{TOKEN}\n"));
+    for mut place in [place_for(&server, &authority), from_file] {
+        for name in PROXIES {
+            place.set(name, "http://127.0.0.1:9/");
+        }
+        run(&place).ends(0);
+    }
+    assert_eq!(writes(&server), 2, "both went straight to the cluster");
+    let sent = server.received();
+    assert!(sent.iter().all(|r| r.headers["authorization"] == format!("Bearer {TOKEN}")));
 }

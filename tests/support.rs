@@ -1,4 +1,7 @@
 //! The test builder: a folder of its own, the real program, an empty home.
+//!
+//! Whatever the program says and writes is searched for the credentials of the test, here and for
+//! every test: what it says at once, its files when the place is left.
 
 pub(crate) mod server;
 
@@ -6,12 +9,18 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 use tempfile::TempDir;
+use tests::canary::{Found, Scanner};
 
 /// A place to run the program in: nothing of the machine's user reaches it.
 pub(crate) struct Place {
     folder: TempDir,
     environment: Vec<(String, String)>,
+    /// The files in which the test itself has put a credential, as an operator keeps keys.
+    keys: Mutex<Vec<PathBuf>>,
+    began: SystemTime,
 }
 
 /// What the program did.
@@ -42,7 +51,9 @@ impl Place {
     pub(crate) fn new() -> Self {
         let folder = TempDir::new().expect("make a folder");
         fs::create_dir(folder.path().join("home")).expect("make a home");
-        Self { folder, environment: Vec::new() }
+        let began = fs::metadata(folder.path()).and_then(|folder| folder.modified());
+        let began = began.expect("know when the folder was made");
+        Self { folder, environment: Vec::new(), keys: Mutex::default(), began }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -53,7 +64,12 @@ impl Place {
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a file has a folder")).expect("make its folder");
-        fs::write(path, content).expect("write a file");
+        fs::write(&path, &content).expect("write a file");
+        let mut found = Found::default();
+        Scanner::new().bytes(name, content.as_ref(), &mut found);
+        if !found.hits.is_empty() {
+            self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+        }
         self
     }
 
@@ -85,7 +101,27 @@ impl Place {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {
         let output = self.command(arguments).output().expect("start the program");
+        let mut found = Found::default();
+        let scanner = Scanner::new();
+        scanner.bytes("stdout", &output.stdout, &mut found);
+        scanner.bytes("stderr", &output.stderr, &mut found);
+        assert!(found.hits.is_empty(), "{arguments:?} tells a credential: {:#?}", found.hits);
         Done::from(output)
+    }
+
+    /// Looks for credentials in everything that was written here and into the shared cache since
+    /// the test began: the journal and its log, what was kept for later, whatever else there is.
+    /// The files in which the test keeps its keys are left out, by name.
+    pub(crate) fn search(&self) -> Found {
+        let (scanner, mut found) = (Scanner::new(), Found::default());
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        scanner.folder(self.folder.path(), &|path| keys.iter().any(|key| key == path), &mut found);
+        let old = |path: &Path| {
+            let modified = fs::metadata(path).and_then(|file| file.modified());
+            modified.is_ok_and(|modified| modified < self.began)
+        };
+        scanner.folder(&cache(), &old, &mut found);
+        found
     }
 
     /// Everything that was written below this place, by path.
@@ -104,6 +140,15 @@ impl Place {
             }
         }
         found
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let found = self.search();
+            assert!(found.hits.is_empty(), "a credential was written: {:#?}", found.hits);
+        }
     }
 }
 

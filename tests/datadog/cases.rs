@@ -7,7 +7,7 @@ use crate::support::{Done, Place};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const API_KEY: &str = "CANARY-api-key-0123456789abcdef01234567";
+const API_KEY: &str = "CANARY-api-key-0123456789abcdef012345678";
 const APPLICATION_KEY: &str = "CANARY-application-key-0123456789abcdef0";
 const INCIDENT: &str = "1cf8bf7f-3005-47f8-94e5-81af029f9abe";
 

@@ -149,7 +149,7 @@ fn and_export(module: &str, export: &str) -> String {
 fn describe(stage: &mut Stage) -> String {
     let endless = r#"(func (export "bowline:plugin/metadata@1.0.0#describe") (result i32) (loop $l (br $l)) (unreachable))"#;
     let module = and_export(guest::NO_OP, endless);
-    let bytes = guest::component_for(&module, "include bowline:plugin/step-described@1.0.0;");
+    let bytes = guest::component_for(&module, "include bowline:plugin/step-described@1.0.0;", &[]);
     let bytes = guest::with_manifest(bytes, &guest::manifest("described"));
     stage.install(&bytes).expect("nobody calls it");
     stage.plugin("described", bytes);
@@ -165,7 +165,7 @@ fn more_exports(stage: &mut Stage) -> String {
     );
     let items = "include bowline:plugin/step-base@1.0.0; \
          export init: func(script: string); export run: func() -> u32;";
-    let bytes = guest::component_for(&module, items);
+    let bytes = guest::component_for(&module, items, &[]);
     stage.plugin("more", guest::with_manifest(bytes, &guest::manifest("more")));
     stage.run_plugin("more").outputs_of("more");
     "only `step` is run".to_owned()
@@ -175,12 +175,8 @@ fn start_section(stage: &mut Stage) -> String {
     let log =
         r#"(import "bowline:plugin/log@1.0.0" "write" (func $log (param i32 i32 i32 i32 i32)))"#;
     let starting = |import: &str, body: &str| {
-        let module = guest::NO_OP.replacen(
-            "(memory",
-            &format!("{import} (func $start {body}) (start $start) (memory"),
-            1,
-        );
-        module
+        let started = format!("{import} (func $start {body}) (start $start) (memory");
+        guest::NO_OP.replacen("(memory", &started, 1)
     };
     stage.module("spinner", &starting("", "(loop $l (br $l))"));
     stage.module(

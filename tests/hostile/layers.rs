@@ -19,14 +19,7 @@ const TIME_MAX: Duration = Duration::from_secs(25);
 const WITHOUT_CASE: &[(Layer, &str)] = &[
     (Layer::Live, AWAITED),
     (Layer::Budget, AWAITED),
-    (Layer::Shape, AWAITED),
-    (Layer::Scope, AWAITED),
     (Layer::Record, AWAITED),
-    (Layer::Deadline, AWAITED),
-    (Layer::Bound, AWAITED),
-    (Layer::Redirect, AWAITED),
-    (Layer::Address, AWAITED),
-    (Layer::Breaker, AWAITED),
     (Layer::Policy, AWAITED),
     (Layer::Lock, AWAITED),
 ];

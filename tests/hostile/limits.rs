@@ -71,7 +71,7 @@ fn loops(stage: &mut Stage) -> String {
     let failure = run.fails("limit.cpu");
     assert!(failure.message.contains("100ms are allowed"), "{}", failure.message);
     // Two ticks of the clock, and what a busy machine adds.
-    assert!(run.elapsed < Duration::from_millis(500), "{:?}", run.elapsed);
+    assert!(run.elapsed < Duration::from_millis(1_500), "{:?}", run.elapsed);
     format!("limit.cpu after {} ms", run.elapsed.as_millis())
 }
 
@@ -202,7 +202,7 @@ fn fills(stage: &mut Stage) -> String {
     stage.module("filler", &module);
     let run = stage.run_plugin("filler");
     run.fails("limit.cpu");
-    assert!(run.elapsed < Duration::from_millis(500), "{:?}", run.elapsed);
+    assert!(run.elapsed < Duration::from_millis(1_500), "{:?}", run.elapsed);
     format!("limit.cpu after {} ms", run.elapsed.as_millis())
 }
 
@@ -213,10 +213,15 @@ fn bad_realloc(stage: &mut Stage) -> String {
         ("end", "(i32.const -1)", "guest.trap"),
         ("last-byte", "(i32.const 65535)", "guest.trap"),
     ];
-    for (name, body, code) in cases {
+    for (name, body, _) in cases {
         stage.module(name, &realloc("", body));
-        stage.run_plugin(name).fails(code);
     }
+    // Side by side, with one that is honest.
+    let run = stage.run_plugins(&["traps", "outside", "honest", "end", "last-byte"]);
+    for (name, _, code) in cases {
+        assert_eq!(run.failure_of(name).code, code, "{name}");
+    }
+    run.outputs_of("honest");
     // Over its own data, and at an odd place: that is the guest's own affair. The inputs `{}`
     // land on its answer, which happens to be the same.
     for (name, place) in [("over", 32), ("odd", 1025)] {
@@ -255,7 +260,7 @@ fn post_return(stage: &mut Stage) -> String {
     stage.module("loops", &after("(loop $l (br $l))"));
     let run = stage.run_plugin("loops");
     run.fails("limit.cpu");
-    assert!(run.elapsed < Duration::from_secs(1), "{:?}", run.elapsed);
+    assert!(run.elapsed < Duration::from_millis(1_500), "{:?}", run.elapsed);
     "guest.trap, limit.cpu (the answer is not kept)".to_owned()
 }
 
@@ -281,20 +286,23 @@ fn in_flight(stage: &mut Stage) -> String {
     let run = stage.ask(json!([
         {"open": {"slot": "api", "as": "h"}},
         {"send": {"handle": "h", "method": "POST", "path": "/wait", "body": "{}"}},
-        {"spin-ms": 60_000},
+        {"nap": 60_000},
     ]));
-    run.fails("limit.cpu");
+    run.fails("limit.time");
     // What left the host is on record as in doubt, before the end of the step.
     let told = run.told();
     let settled = told.iter().find(|event| event["event"] == "effect-settled");
-    assert_eq!(
-        settled.expect("it was settled")["outcome"]["outcome"],
-        "in-doubt",
-        "{}",
-        run.tail()
-    );
-    let open = silent.open_after(Duration::from_millis(100));
-    assert_eq!(open, 0, "the connection is still open");
+    let settled = settled.unwrap_or_else(|| panic!("it was not settled: {}", run.tail()));
+    assert_eq!(settled["outcome"]["outcome"], "in-doubt", "{}", run.tail());
+    assert_eq!(silent.open_after(Duration::from_millis(250)), 0, "the connection is still open");
+    // The same when the host goes: nobody is left who could hold it open.
+    stage.die_after = Some(Duration::from_millis(250));
+    let run = stage.ask(json!([
+        {"open": {"slot": "api", "as": "h"}},
+        {"send": {"handle": "h", "method": "POST", "path": "/wait", "body": "{}"}},
+    ]));
+    assert_eq!(run.status, journal::RunStatus::Running);
+    assert_eq!(silent.open_after(Duration::from_millis(250)), 0, "the connection is still open");
     "in doubt, connection closed".to_owned()
 }
 

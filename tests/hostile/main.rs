@@ -6,6 +6,7 @@
 //! passes without the defences would show nothing.
 
 mod boundary;
+mod credentials;
 mod epilogue;
 mod files;
 mod harness;
@@ -15,6 +16,7 @@ mod isolation;
 mod kubernetes;
 mod layers;
 mod limits;
+mod operator;
 mod outputs;
 mod probe;
 mod record;
@@ -25,6 +27,7 @@ mod server;
 mod silent;
 mod stage;
 mod table;
+mod values;
 
 fn main() -> std::process::ExitCode {
     harness::main()

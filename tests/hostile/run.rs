@@ -1,12 +1,19 @@
 //! What a run of a case came to, and the questions that cases ask about it.
 
-use journal::{EffectOutcome, Event, Failure, Level, Recorded, RunStatus};
+use journal::chain::Sealed;
+use journal::{EffectOutcome, Event, Failure, Level, Recorded, RunId, RunStatus};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
+/// A line that a step wrote: how grave, what, and its fields.
+pub(crate) type Line<'a> = (Level, &'a str, &'a [(String, String)]);
+
 /// A run that ended.
 pub(crate) struct Run {
+    pub(crate) id: RunId,
     pub(crate) events: Vec<Recorded>,
+    /// The same as they are kept, each with its hash.
+    pub(crate) sealed: Vec<Sealed>,
     pub(crate) status: RunStatus,
     pub(crate) elapsed: Duration,
     /// What people saw of it, all views.
@@ -64,13 +71,9 @@ impl Run {
     }
 
     /// The lines that the step wrote.
-    pub(crate) fn lines(&self) -> Vec<(Level, &str, &[(String, String)])> {
-        let line = |recorded: &'_ Recorded| match &recorded.event {
-            Event::StepLogged { .. } => true,
-            _ => false,
-        };
-        let logged = self.events.iter().filter(|recorded| line(recorded));
-        logged
+    pub(crate) fn lines(&self) -> Vec<Line<'_>> {
+        self.events
+            .iter()
             .filter_map(|recorded| match &recorded.event {
                 Event::StepLogged { level, message, fields, .. } => {
                     Some((*level, message.as_str(), fields.as_slice()))

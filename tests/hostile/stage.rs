@@ -7,8 +7,9 @@ use crate::probe;
 use crate::run::Run;
 use crate::server::{Answer, Authority, Certificate, Received, Reply, Server};
 use crate::silent::Silent;
+use connections::policy::Accepted;
 use connections::{Connections, Settings};
-use journal::{Journal, Owner, RunId, SqliteJournal};
+use journal::{Journal, Owner, RunId, RunStatus, SqliteJournal, chain};
 use sandbox::{
     ArtifactError, Catalog, ChildProgram, CodeCache, CompileLimits, Compiler, Entry, Limits,
     Sandbox, Signers,
@@ -45,12 +46,21 @@ pub(crate) struct Stage {
     pub(crate) limits: Limits,
     /// The operator's connections by type and name, as in `bowline.yaml`.
     pub(crate) connections: BTreeMap<String, Map<String, Value>>,
+    /// The operator's policy, as in `bowline.yaml`: everything that is asked for, unless a case
+    /// says otherwise.
+    pub(crate) policy: Value,
+    /// What the operator has accepted: `bowline.lock`.
+    accepted: Accepted,
     /// What the probe's manifest asks for, by slot.
     pub(crate) needs: Map<String, Value>,
     /// Inputs of the probe besides its orders.
     pub(crate) inputs: Map<String, Value>,
     /// Cancels the run after this time.
     pub(crate) cancel_after: Option<Duration>,
+    /// Cancels it once more, a moment later.
+    pub(crate) cancel_twice: bool,
+    /// Ends the host after this time, in the middle of whatever it does.
+    pub(crate) die_after: Option<Duration>,
     authority: Authority,
     servers: Vec<Arc<Server>>,
     host: Option<Host>,
@@ -90,9 +100,13 @@ impl Stage {
             runtime,
             limits: small_limits(),
             connections: BTreeMap::new(),
+            policy: json!({"default": "allow"}),
+            accepted: Accepted::none(),
             needs: Map::new(),
             inputs: Map::new(),
             cancel_after: None,
+            cancel_twice: false,
+            die_after: None,
             authority: Authority::new(),
             servers: Vec::new(),
             host: None,
@@ -125,6 +139,11 @@ impl Stage {
         let path = self.folder.path().join(name);
         fs::create_dir_all(path.parent().expect("a file has a folder")).expect("make its folder");
         fs::write(path, content).expect("write a file");
+    }
+
+    /// What stands in a file of the operator's.
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.folder.path().join(name)).expect("read a file")
     }
 
     /// An HTTPS server on loopback that the operator's connections trust.
@@ -229,6 +248,34 @@ impl Stage {
         self.ask_as(&manifest, orders)
     }
 
+    /// The probe's manifest, asking for what it asks for now.
+    pub(crate) fn manifest(&self) -> Value {
+        probe::manifest("probe", &self.needs)
+    }
+
+    /// The operator accepts the plugin of this name as it is in the folder now.
+    pub(crate) fn accept(&mut self, name: &str) {
+        let entry = self.entry(name);
+        let pin = entry.pin().expect("a plugin");
+        let manifest = entry.artifact.expect("a plugin").manifest;
+        self.accepted.accept(&pin, &manifest, "tester");
+        self.host = None;
+    }
+
+    /// What the plugin of this name asks for and the one that was accepted did not.
+    pub(crate) fn change(&mut self, name: &str) -> Value {
+        let entry = self.entry(name);
+        let pin = entry.pin().expect("a plugin");
+        let manifest = entry.artifact.expect("a plugin").manifest;
+        let change = self.accepted.change(&pin, &manifest).expect("one of its name was accepted");
+        serde_json::to_value(&change.more).expect("rules")
+    }
+
+    fn entry(&self, name: &str) -> Entry {
+        let path = self.folder.path().join(format!("plugins/{name}.wasm"));
+        Entry::of_file(&path, &Signers::default())
+    }
+
     /// Adds the probe under another name, asking for what it asks for now.
     pub(crate) fn probe_named(&mut self, name: &str) {
         let manifest = probe::manifest(name, &self.needs);
@@ -308,32 +355,75 @@ impl Stage {
         let prepared = host.sandbox.prepare(&host.catalog, &digests);
         prepared.map_err(|(_, error)| error.to_string())?;
         let (journal, sandbox) = (Arc::clone(&host.journal), Arc::clone(&host.sandbox));
-        let (run, stop) = (RunId::fresh(), CancellationToken::new());
-        let cancel = self.cancel_after.map(|after| (after, stop.clone()));
-        let (id, written) = (run.clone(), Arc::clone(&journal));
+        let run = RunId::fresh();
+        let id = run.clone();
+        self.drive(run, move |stop| async move {
+            let owner = Owner::this_process().expect("know this process");
+            let claim = scheduler::start(&id, plan, "tester", false, &*journal, &owner).await;
+            let claim = claim.map_err(|error| error.to_string())?;
+            let driven = scheduler::drive(claim, journal, sandbox, stop).await;
+            driven.map_err(|error| error.to_string())
+        })
+    }
+
+    /// Another host takes the newest run over, whose own died, and drives it to its end.
+    pub(crate) fn take_over(&mut self) -> Run {
+        let host = self.host();
+        let (journal, sandbox) = (Arc::clone(&host.journal), Arc::clone(&host.sandbox));
+        let newest = self.runtime.block_on(journal.runs(None, 1)).expect("list the runs");
+        let run = newest[0].run.clone();
+        let id = run.clone();
+        let driven = self.drive(run, move |stop| async move {
+            let owner = Owner::this_process().expect("know this process");
+            let claim = journal.claim(&id, &owner, &|_| true).await;
+            let claim = claim.map_err(|error| error.to_string())?;
+            let driven = scheduler::drive(claim, journal, sandbox, stop).await;
+            driven.map_err(|error| error.to_string())
+        });
+        driven.expect("the run goes on")
+    }
+
+    /// Drives a run in a task of its own, as the program does, and reads what was written.
+    fn drive<F: Future<Output = Result<RunStatus, String>> + Send + 'static>(
+        &mut self,
+        run: RunId,
+        driving: impl FnOnce(CancellationToken) -> F,
+    ) -> Result<Run, String> {
+        let stop = CancellationToken::new();
+        let driving = driving(stop.clone());
+        let (cancel_after, twice, die_after) =
+            (self.cancel_after, self.cancel_twice, self.die_after);
         let began = Instant::now();
         let status = self.runtime.block_on(async move {
-            let owner = Owner::this_process().expect("know this process");
-            // In a task of its own, as the program drives its runs.
             let mut tasks = JoinSet::new();
-            tasks.spawn(async move {
-                let claim = scheduler::start(&id, plan, "tester", false, &*journal, &owner).await;
-                let claim = claim.map_err(|error| error.to_string())?;
-                let driven = scheduler::drive(claim, journal, sandbox, stop).await;
-                driven.map_err(|error| error.to_string())
-            });
-            if let Some((after, stop)) = cancel {
+            tasks.spawn(driving);
+            if let Some(after) = cancel_after {
                 tokio::time::sleep(after).await;
                 stop.cancel();
+            }
+            if twice {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                stop.cancel();
+            }
+            if let Some(after) = die_after {
+                tokio::time::sleep(after).await;
+                tasks.shutdown().await;
+                return Ok(RunStatus::Running);
             }
             tasks.join_next().await.expect("one task").expect("the host lives")
         })?;
         let elapsed = began.elapsed();
+        let written = Arc::clone(&self.host().journal);
         let events = self.runtime.block_on(written.events(&run, 0, 100_000));
         let events = events.map_err(|error| error.to_string())?;
+        // Whatever the guest did, what was written down hangs together.
+        let sealed = self.runtime.block_on(written.sealed(&run, 0, 100_000));
+        let sealed = sealed.map_err(|error| error.to_string())?;
+        let examined = chain::examine(run.as_str(), 0, sealed.clone());
+        assert_eq!((examined.breach, examined.records), (None, events.len() as u64));
         let seen = seen(&events);
         self.shown.push(("what people saw", seen.clone()));
-        Ok(Run { events, status, elapsed, seen })
+        Ok(Run { id: run, events, sealed, status, elapsed, seen })
     }
 
     /// Everything that people saw so far.
@@ -341,14 +431,9 @@ impl Stage {
         self.shown.iter().map(|(place, text)| (*place, text.as_str()))
     }
 
-    /// Keeps a text that the case got from the host, to be searched for credentials.
-    pub(crate) fn show(&mut self, place: &'static str, text: String) {
-        self.shown.push((place, text));
-    }
-
     /// The next plugin in the same host runs as if nothing had been.
     pub(crate) fn honest_step_succeeds(&mut self, normal: &Normal) {
-        self.cancel_after = None;
+        (self.cancel_after, self.cancel_twice, self.die_after) = (None, false, None);
         let run = self.run_plugin("honest");
         run.outputs_of("honest");
         let allowed = normal.honest * 10 + Duration::from_millis(300);
@@ -383,21 +468,19 @@ impl Stage {
     fn host(&mut self) -> &mut Host {
         if self.host.is_none() {
             let _inside = self.runtime.enter();
-            self.host = Some(Host::new(self.folder.path(), &self.connections, self.limits));
+            let settings = json!({ "connections": self.connections, "policy": self.policy });
+            let accepted = self.accepted.clone();
+            self.host = Some(Host::new(self.folder.path(), &settings, accepted, self.limits));
         }
         self.host.as_mut().expect("it was just made")
     }
 }
 
 impl Host {
-    fn new(
-        folder: &Path,
-        connections: &BTreeMap<String, Map<String, Value>>,
-        limits: Limits,
-    ) -> Self {
-        let text = json!({ "connections": connections }).to_string();
+    fn new(folder: &Path, settings: &Value, accepted: Accepted, limits: Limits) -> Self {
+        let text = settings.to_string();
         let settings = Settings::parse(&text, &folder.join("bowline.yaml")).expect("good settings");
-        let connections = Connections::new(settings).expect("good connections").accepting_all();
+        let connections = Connections::new(settings).expect("good connections").accepting(accepted);
         let (cache, warning) = CodeCache::open(&cache());
         assert_eq!(warning, None);
         let sandbox = Sandbox::new(Arc::new(connections), cache, limits)

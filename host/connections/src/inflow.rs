@@ -101,7 +101,7 @@ fn broken(code: &'static str, message: String) -> SendError {
 
 enum Decoder {
     Plain(Sink),
-    Gzip(MultiGzDecoder<Sink>),
+    Gzip(Box<MultiGzDecoder<Sink>>),
 }
 
 /// Where decoded bytes go, up to their bounds.
@@ -127,7 +127,7 @@ impl Decoder {
         match encoding.map(str::to_ascii_lowercase).as_deref() {
             _ if encodings.next().is_some() => Err(unknown("several at once")),
             None | Some("" | "identity") => Ok(Self::Plain(sink)),
-            Some("gzip" | "x-gzip") => Ok(Self::Gzip(MultiGzDecoder::new(sink))),
+            Some("gzip" | "x-gzip") => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(sink)))),
             Some(other) => Err(unknown(other)),
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod client;
+pub(crate) mod deletion;
 pub(crate) mod discovery;
 pub(crate) mod exec;
 pub(crate) mod handle;

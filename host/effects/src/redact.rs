@@ -9,11 +9,12 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::{fmt, iter};
 
 /// What stands in the place of a credential.
 const MASK: &str = "***";
@@ -184,8 +185,14 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
     let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
     forms.push(percent.to_lowercase().into_bytes());
     forms.push(percent.into_bytes());
-    if let Ok(json) = serde_json::to_string(secret) {
-        forms.push(json.as_bytes()[1..json.len() - 1].to_vec());
+    // In JSON, in JSON inside of JSON, and as messages quote what they repeat.
+    for quoted in [secret.to_owned(), secret.escape_debug().to_string()] {
+        let in_json = |text: &String| Value::from(text.as_str()).to_string();
+        let nested = iter::successors(Some(quoted), |text| {
+            let json = in_json(text);
+            Some(json[1..json.len() - 1].to_owned())
+        });
+        forms.extend(nested.take(3).map(String::into_bytes));
     }
     // A lower-cased percent form may lose what makes it a needle at all.
     forms.retain(|form| form.len() >= SECRET_BYTES_MIN);
@@ -235,6 +242,9 @@ mod tests {
             secret.bytes().map(|b| format!("{b:02x}")).collect(),
             utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
             serde_json::to_string(secret).unwrap(),
+            serde_json::to_string(&serde_json::to_string(secret).unwrap()).unwrap(),
+            format!("{secret:?}"),
+            serde_json::to_string(&format!("{secret:?}")).unwrap(),
         ];
         for case in cases {
             let text = format!("before {case} after");

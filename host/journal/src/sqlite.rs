@@ -28,7 +28,9 @@ use writer::Writer;
 /// Remembers events in a SQLite file.
 ///
 /// WAL with `synchronous=FULL`: what was appended survives a power cut. Appends that wait at
-/// the same time share one commit, over all runs. Dropping it waits for the last commit.
+/// the same time share one commit, over all runs. Dropping it waits for the last commit. Beside
+/// the file, one with `.marks` behind its name notes how far each run has come; without it the
+/// journal works all the same, and the check of [`crate::audit`] proves less.
 pub struct SqliteJournal {
     path: Arc<str>,
     file: PathBuf,

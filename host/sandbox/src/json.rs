@@ -162,6 +162,7 @@ mod tests {
             ("1e999".to_owned(), false),
             ("\"\\ud800\"".to_owned(), false),
             ("\u{feff}1".to_owned(), false),
+            ("\"\0\"".to_owned(), false),
             (format!("\"{}\"", "x".repeat(1 << 20)), false),
         ];
         for (text, expected) in cases {

@@ -1,6 +1,6 @@
 //! A run as a record of decisions: who let what happen, under which rule, and what came of it.
 //!
-//! Drawn from events alone, one record per decision, in [`page`] for people and in [`lines`] for
+//! Drawn from events alone, one record per decision, in [`page()`] for people and in [`lines()`] for
 //! programs. Never shows a body or the value of a query; what an older journal does not know is
 //! unknown here and not guessed.
 

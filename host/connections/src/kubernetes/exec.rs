@@ -42,7 +42,7 @@ pub(crate) struct Exec {
 /// What the program gave.
 pub(crate) enum Minted {
     /// For the `Authorization` header.
-    Token(Exec),
+    Token(Box<Exec>),
     /// For TLS. Both parts as PEM.
     Identity { certificate: String, key: Secret },
 }
@@ -122,7 +122,7 @@ impl Exec {
             return Ok(Minted::Identity { certificate: certificate.clone(), key });
         }
         let token = token(&config, &needles, status)?;
-        Ok(Minted::Token(Self { config, needles, held: Mutex::new(Some(token)) }))
+        Ok(Minted::Token(Box::new(Self { config, needles, held: Mutex::new(Some(token)) })))
     }
 
     /// The header to send now; runs the program again when the last token ends soon.

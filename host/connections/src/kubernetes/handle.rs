@@ -3,7 +3,7 @@
 use super::precondition::Precondition;
 use super::touched::{check_object, touched};
 use super::watch::Watcher;
-use super::{KubernetesService, answer, discovery, protected, request};
+use super::{KubernetesService, answer, deletion, discovery, protected, request};
 use crate::bindings::errors::ConnectError;
 use crate::bindings::kubernetes::{
     Change, Host, HostCluster, HostWatcher, Kind, PatchKind, Query, Target, WriteOptions, Written,
@@ -11,7 +11,7 @@ use crate::bindings::kubernetes::{
 use crate::bindings::{View, connect_error, push, rules};
 use crate::breaker::Held;
 use effects::scope::kubernetes::{Question, check};
-use effects::{Answer, CallError, Grant, Layer, Operation, Scope, digest};
+use effects::{Answer, CallError, Grant, Operation, Scope, digest};
 use sandbox::{Context, json};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -23,12 +23,6 @@ const OBJECT_BYTES_MAX: usize = 4 << 20;
 
 /// Asks for the server's printed table.
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
-
-/// Seconds that a deletion may leave an object: a day.
-const GRACE_SECONDS_MAX: u64 = 86_400;
-
-/// What a deletion's options may hold.
-const DELETE_OPTIONS: &[&str] = &["gracePeriodSeconds", "propagationPolicy"];
 
 /// A cluster, as a guest holds it.
 #[derive(Clone)]
@@ -343,10 +337,10 @@ impl Cluster {
     ) -> Result<Written, CallError> {
         let patch = parse(patch)?;
         let touched = touched(how, &patch, target)?;
-        protected::check_identity(&touched)?;
         if let (PatchKind::Apply, Value::Object(object)) = (how, &patch) {
             check_object(object, target)?;
         }
+        protected::check_identity(&touched)?;
         let protected = protected::protected(&touched);
         // What an apply leaves out it takes away, if it was applied before: it may touch anything.
         let touched = (how != PatchKind::Apply).then_some(touched);
@@ -375,7 +369,7 @@ impl Cluster {
         options: &WriteOptions,
     ) -> Result<Written, CallError> {
         let given = given.map_or_else(|| Ok(Map::new()), parse_object)?;
-        check_delete_options(&given)?;
+        deletion::check_options(&given)?;
         let precondition = Precondition::of(options);
         let text = precondition.text();
         let mut body = precondition.into_delete(given);
@@ -562,52 +556,4 @@ fn parse_object(text: &str) -> Result<Map<String, Value>, CallError> {
 
 fn object_name(object: &Map<String, Value>) -> Option<&str> {
     object.get("metadata")?.get("name")?.as_str()
-}
-
-/// Of a deletion's options only these, and only with values that the API knows: others change what
-/// is deleted.
-fn check_delete_options(given: &Map<String, Value>) -> Result<(), CallError> {
-    let good = |(key, value): (&String, &Value)| match key.as_str() {
-        "gracePeriodSeconds" => value.as_u64().is_some_and(|s| s <= GRACE_SECONDS_MAX),
-        "propagationPolicy" => {
-            matches!(value.as_str(), Some("Background" | "Foreground" | "Orphan"))
-        }
-        _ => false,
-    };
-    match given.iter().find(|option| !good(*option)) {
-        Some((key, _)) if Layer::Shape.on() => Err(CallError::invalid(
-            "kubernetes.invalid-delete",
-            format!(
-                "`{}` is not one of {}, or has no value that it can have",
-                key.escape_debug(),
-                DELETE_OPTIONS.join(", ")
-            ),
-        )),
-        _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn f11_a_deletion_takes_two_options_and_their_values() {
-        let cases = [
-            (json!({}), true),
-            (json!({"gracePeriodSeconds": 0, "propagationPolicy": "Foreground"}), true),
-            (json!({"gracePeriodSeconds": -1}), false),
-            (json!({"gracePeriodSeconds": "0"}), false),
-            (json!({"gracePeriodSeconds": 1e300}), false),
-            (json!({"propagationPolicy": "Everything"}), false),
-            (json!({"orphanDependents": true}), false),
-            (json!({"dryRun": []}), false),
-            (json!({"preconditions": {}}), false),
-            (json!({"ignoreStoreReadErrorWithClusterBreakingPotential": true}), false),
-        ];
-        for (options, expected) in cases {
-            let given = options.as_object().cloned().unwrap();
-            assert_eq!(check_delete_options(&given).is_ok(), expected, "{options}");
-        }
-    }
 }

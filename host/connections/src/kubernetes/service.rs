@@ -44,7 +44,7 @@ pub(crate) struct KubernetesService {
 enum Tokens {
     None,
     File(TokenFile),
-    Minted(Exec),
+    Minted(Box<Exec>),
 }
 
 /// What a stream begins with: an open one, or the answer that refuses it.

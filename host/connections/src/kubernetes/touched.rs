@@ -158,11 +158,11 @@ pub(crate) fn check_object(object: &Map<String, Value>, target: &Target) -> Resu
         Some(_) => return refused("metadata"),
     };
     let member = |name: &str| metadata.and_then(|metadata| metadata.get(name));
-    if !member("name").is_none_or(|name| name.as_str() == Some(&target.name)) {
+    if member("name").is_some_and(|name| name.as_str() != Some(&target.name)) {
         return refused("name");
     }
     let namespace = target.namespace.as_deref();
-    if !member("namespace").is_none_or(|written| written.as_str() == namespace) {
+    if member("namespace").is_some_and(|written| written.as_str() != namespace) {
         return refused("namespace");
     }
     let version = match target.kind.group.as_str() {
@@ -171,7 +171,7 @@ pub(crate) fn check_object(object: &Map<String, Value>, target: &Target) -> Resu
     };
     // A subresource has a kind of its own.
     let written = object.get("apiVersion").filter(|_| target.subresource.is_none());
-    if !written.is_none_or(|written| written.as_str() == Some(&version)) {
+    if written.is_some_and(|written| written.as_str() != Some(&version)) {
         return refused("apiVersion");
     }
     Ok(())

@@ -115,7 +115,10 @@ pub(super) fn open_untouched(path: &Path) -> Result<(Connection, i64), Untouched
     };
     let opened = Connection::open_with_flags(path, flags).map_err(Fault::from).and_then(look);
     let opened = match opened {
-        Err(Fault::Sql(cause)) if cannot_share(&cause) && !has_log(path) => {
+        Err(Fault::Sql(cause)) if cannot_share(&cause) && fs::File::open(path).is_ok() => {
+            if has_log(path) {
+                return Err(Untouched::LogOutOfReach);
+            }
             let flags = flags | OpenFlags::SQLITE_OPEN_URI;
             let frozen = Connection::open_with_flags(frozen_uri(path), flags);
             frozen.map_err(Fault::from).and_then(look)
@@ -131,8 +134,13 @@ pub(super) fn open_untouched(path: &Path) -> Result<(Connection, i64), Untouched
 
 /// Why a file could not be looked at.
 pub(super) enum Untouched {
-    Newer { found: i64, known: i64 },
+    Newer {
+        found: i64,
+        known: i64,
+    },
     Foreign,
+    /// There are events in a log that can't be read without making a file beside it.
+    LogOutOfReach,
     Sql(rusqlite::Error),
 }
 

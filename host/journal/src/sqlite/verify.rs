@@ -3,13 +3,15 @@
 //! Reads only, each run in one transaction, so that it can go on beside those who write. A mark
 //! is read before the events that it is compared with: what is written meanwhile is never missed.
 
+mod run;
+
 use super::marks::{Mark, MarksReader, Slot};
-use super::schema::{self, CHAINED, Untouched};
+use super::schema::{self, Untouched};
 use super::{read, storage, unsigned};
 use crate::audit::{Audited, Defect, Finding, Marks, Which};
-use crate::chain::{Breach, Examination, Examined, Hash, Sealed};
-use crate::{Event, JournalError, RunId, RunStatus};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use crate::{Event, JournalError, RunId};
+use run::{listed, told, wrong};
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use std::path::Path;
 
 /// Numbers of lost runs whose events are still there that are told.
@@ -48,6 +50,12 @@ pub(crate) fn verify(
         Err(Untouched::Foreign) => return Err(JournalError::Foreign { path: shown }),
         Err(Untouched::Sql(cause)) if is_damage(&cause) => check.whole(unreadable(&cause)),
         Err(Untouched::Sql(cause)) => return Err(storage("open", &shown, cause)),
+        Err(Untouched::LogOutOfReach) => {
+            let cause = "its newest events are in a log that can only be read where files can be \
+                         made; copy the journal with its `-wal` and its `.marks` elsewhere, and \
+                         name the copy in BOWLINE_STORE";
+            return Err(storage("open", &shown, cause));
+        }
     }
     Ok(check.done)
 }
@@ -57,32 +65,6 @@ struct Check<'a> {
     marks: Option<MarksReader>,
     found: &'a mut dyn FnMut(Finding),
     done: Audited,
-}
-
-/// A run as the list has it.
-struct Listed {
-    id: i64,
-    name: String,
-    workflow: String,
-    status: String,
-    started_at: i64,
-    finished_at: Option<i64>,
-    events: u64,
-    chain: Option<Hash>,
-    chained_from: u64,
-}
-
-/// What the events of a run say, as far as they are sound.
-struct Told {
-    examined: Examined,
-    /// Of the event that the mark speaks of.
-    hash_at_mark: Option<Hash>,
-    /// The first sound event that is none of ours.
-    strange: Option<(u64, String)>,
-    /// Why the reading ended early.
-    broken: Option<String>,
-    start: Option<(String, i64)>,
-    status: Option<(RunStatus, i64)>,
 }
 
 impl Check<'_> {
@@ -102,29 +84,29 @@ impl Check<'_> {
         which: &Which,
         shown: &str,
     ) -> Result<(), JournalError> {
-        let sql = |cause| storage("read", shown, cause);
-        let id = match which {
+        let found = match which {
             Which::All => {
                 self.all(connection, version);
                 return Ok(());
             }
-            Which::Latest if version == 0 => None,
-            Which::Latest => connection
-                .query_row("SELECT id FROM run ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
-                .optional()
-                .map_err(sql)?,
-            Which::Named(_) if version == 0 => None,
-            Which::Named(name) => named(connection, name, shown)?,
+            _ if version == 0 => Ok(Vec::new()),
+            Which::Latest => newest(connection),
+            Which::Named(name) => named(connection, name),
         };
-        match (id, which) {
-            (Some(id), _) => {
-                self.run(connection, version, id);
-                Ok(())
+        match (found.as_deref(), which) {
+            (Ok([id]), _) => self.run(connection, version, *id),
+            (Ok([]), Which::Named(name)) if self.lost_run(name) => {}
+            (Ok([]), Which::Named(name)) => {
+                return Err(JournalError::Unknown { run: name.clone() });
             }
-            (None, Which::Named(name)) if self.lost_run(name) => Ok(()),
-            (None, Which::Named(name)) => Err(JournalError::Unknown { run: name.clone() }),
-            (None, _) => Err(JournalError::NoRuns { path: shown.to_owned() }),
+            (Ok([]), _) => return Err(JournalError::NoRuns { path: shown.to_owned() }),
+            (Ok(_), Which::Named(name)) => {
+                return Err(JournalError::Ambiguous { prefix: name.clone() });
+            }
+            (Ok(_), _) => {}
+            (Err(cause), _) => self.whole(unreadable(cause)),
         }
+        Ok(())
     }
 
     fn all(&mut self, connection: &Connection, version: i64) {
@@ -301,133 +283,6 @@ impl Check<'_> {
     }
 }
 
-/// The first thing that is wrong with a run.
-fn wrong(listed: &Listed, told: &Told, mark: Option<&Mark>) -> Option<(Option<u64>, Defect)> {
-    let examined = &told.examined;
-    if let Some(breach) = examined.breach {
-        let (position, defect) = named_breach(breach);
-        return Some((Some(position), defect));
-    }
-    let count = examined.records;
-    if let Some(cause) = &told.broken {
-        return Some((Some(count), Defect::Unreadable { cause: cause.clone() }));
-    }
-    if count < listed.events.max(1) {
-        return Some((Some(count), Defect::TailLost { count: listed.events.max(1) - count }));
-    }
-    if count > listed.events {
-        return Some((Some(listed.events), Defect::Added { count: count - listed.events }));
-    }
-    if let Some(mark) = mark {
-        if mark.position >= count {
-            let lost = mark.position.saturating_add(1) - count;
-            return Some((Some(count), Defect::TailLost { count: lost }));
-        }
-        if told.hash_at_mark != Some(mark.hash) {
-            return Some((Some(mark.position), Defect::Rewritten));
-        }
-    }
-    let head = (examined.sound > examined.unchained).then_some(examined.head);
-    if head != listed.chain {
-        let vouched = mark.is_some_and(|mark| mark.position + 1 == count);
-        return Some(if vouched {
-            (None, Defect::Listing { column: "chain" })
-        } else {
-            (Some(count - 1), Defect::Changed)
-        });
-    }
-    if let Some((position, cause)) = &told.strange {
-        return Some((Some(*position), Defect::Unreadable { cause: cause.clone() }));
-    }
-    let column = wrong_column(listed, told)?;
-    Some((None, Defect::Listing { column }))
-}
-
-/// The first column of the list that does not say what the events say.
-fn wrong_column(listed: &Listed, told: &Told) -> Option<&'static str> {
-    let start = told.start.as_ref();
-    let (status, at) = told.status?;
-    let columns = [
-        ("workflow", start.is_some_and(|(workflow, _)| *workflow == listed.workflow)),
-        ("started_at", start.is_some_and(|(_, at)| *at == listed.started_at)),
-        ("status", status.as_str() == listed.status),
-        ("finished_at", status.is_final().then_some(at) == listed.finished_at),
-    ];
-    columns.into_iter().find_map(|(name, right)| (!right).then_some(name))
-}
-
-fn named_breach(breach: Breach) -> (u64, Defect) {
-    match breach {
-        Breach::Changed { position } => (position, Defect::Changed),
-        Breach::HashChanged { position } => (position, Defect::HashChanged),
-        Breach::Removed { position, count } => (position, Defect::Removed { count }),
-        Breach::Moved { position, now } => (position, Defect::Moved { now }),
-        Breach::Added { position, count } => (position, Defect::Added { count }),
-    }
-}
-
-/// Reads the events of a run, one after the other.
-fn told(connection: &Connection, listed: &Listed, mark: Option<&Mark>) -> rusqlite::Result<Told> {
-    let mut examination = Examination::new(&listed.name, listed.chained_from);
-    let mut told = Told {
-        examined: Examination::new("", 0).finish(),
-        hash_at_mark: None,
-        strange: None,
-        broken: None,
-        start: None,
-        status: None,
-    };
-    let mut select = connection.prepare_cached(
-        "SELECT position, at, body, hash FROM event WHERE run = ?1 ORDER BY position",
-    )?;
-    let mut rows = select.query([listed.id])?;
-    loop {
-        let record = match rows.next().and_then(|row| row.map(read::record).transpose()) {
-            Ok(Some(record)) => record,
-            Ok(None) => break,
-            Err(cause) => {
-                told.broken = Some(cause.to_string());
-                break;
-            }
-        };
-        if examination.take(&record) {
-            if mark.is_some_and(|mark| mark.position == record.position) {
-                told.hash_at_mark = record.hash;
-            }
-            told.hear(&listed.name, &record);
-        }
-    }
-    told.examined = examination.finish();
-    Ok(told)
-}
-
-impl Told {
-    fn hear(&mut self, run: &str, record: &Sealed) {
-        let event: Event = match serde_json::from_slice(&record.body) {
-            Ok(event) => event,
-            Err(cause) => {
-                self.strange.get_or_insert((record.position, cause.to_string()));
-                return;
-            }
-        };
-        if let Some(status) = event.run_status() {
-            self.status = Some((status, record.at));
-        }
-        match event {
-            Event::RunStarted { run: own, plan, .. }
-                if record.position == 0 && own.as_str() == run =>
-            {
-                self.start = Some((plan.workflow, record.at));
-            }
-            _ if record.position == 0 => {
-                let cause = "it is not the start of this run".to_owned();
-                self.strange.get_or_insert((0, cause));
-            }
-            _ => {}
-        }
-    }
-}
-
 fn next_run(connection: &Connection, after: i64) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached("SELECT id FROM run WHERE id > ?1 ORDER BY id LIMIT 1")?
@@ -442,44 +297,21 @@ fn id_of(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
         .optional()
 }
 
-/// The run of that name, or the only one whose name begins like that.
-fn named(connection: &Connection, name: &RunId, shown: &str) -> Result<Option<i64>, JournalError> {
-    let sql = |cause| storage("read", shown, cause);
-    if let Some(id) = id_of(connection, name.as_str()).map_err(sql)? {
-        return Ok(Some(id));
-    }
-    let mut select = connection
-        .prepare("SELECT id FROM run WHERE substr(name, 1, length(?1)) = ?1 LIMIT 2")
-        .map_err(sql)?;
-    let found = select.query_map(params![name.as_str()], |row| row.get(0)).map_err(sql)?;
-    let found: Vec<i64> = found.collect::<Result<_, _>>().map_err(sql)?;
-    match found[..] {
-        [] => Ok(None),
-        [id] => Ok(Some(id)),
-        _ => Err(JournalError::Ambiguous { prefix: name.clone() }),
-    }
+fn newest(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let mut select = connection.prepare("SELECT id FROM run ORDER BY id DESC LIMIT 1")?;
+    let found = select.query_map([], |row| row.get(0))?;
+    found.collect()
 }
 
-fn listed(connection: &Connection, version: i64, id: i64) -> rusqlite::Result<Option<Listed>> {
-    let chained_from = if version >= CHAINED { "chained_from" } else { "events" };
-    let mut select = connection.prepare_cached(&format!(
-        "SELECT id, name, workflow, status, started_at, finished_at, events, chain, {chained_from}
-         FROM run WHERE id = ?1"
-    ))?;
-    let listed = select.query_row([id], |row| {
-        Ok(Listed {
-            id: row.get(0)?,
-            name: row.get(1)?,
-            workflow: row.get(2)?,
-            status: row.get(3)?,
-            started_at: row.get(4)?,
-            finished_at: row.get(5)?,
-            events: unsigned(row.get(6)?),
-            chain: row.get::<_, Option<Vec<u8>>>(7)?.and_then(|bytes| Hash::from_bytes(&bytes)),
-            chained_from: unsigned(row.get(8)?),
-        })
-    });
-    listed.optional()
+/// The run of that name, else those whose names begin like that; two are enough.
+fn named(connection: &Connection, name: &RunId) -> rusqlite::Result<Vec<i64>> {
+    if let Some(id) = id_of(connection, name.as_str())? {
+        return Ok(vec![id]);
+    }
+    let mut select =
+        connection.prepare("SELECT id FROM run WHERE substr(name, 1, length(?1)) = ?1 LIMIT 2")?;
+    let found = select.query_map([name.as_str()], |row| row.get(0))?;
+    found.collect()
 }
 
 fn unreadable(cause: &rusqlite::Error) -> Defect {

@@ -42,6 +42,8 @@ impl LogBudget {
             return true;
         }
         if self.lines == 0 || self.bytes < bytes {
+            // The log is full from here on; so whoever goes on costs the host nothing more.
+            self.lines = 0;
             self.dropped += 1;
             return false;
         }
@@ -182,14 +184,17 @@ mod tests {
 
     #[test]
     fn the_budget_counts_lines_and_bytes_and_what_was_dropped() {
-        let mut budget = LogBudget { lines: 2, bytes: 10, dropped: 0 };
+        let mut lines = LogBudget { lines: 2, bytes: 10, dropped: 0 };
+        assert!(lines.take(4) && lines.take(6));
+        assert!(!lines.take(0), "no line left");
+        assert_eq!(lines.dropped, 1);
 
-        assert!(budget.take(4));
-        assert!(!budget.take(7), "too long");
-        assert!(budget.take(6));
-        assert!(!budget.take(0), "no line left");
-
-        assert_eq!(budget.dropped, 2);
+        let mut bytes = LogBudget { lines: 9, bytes: 10, dropped: 0 };
+        assert!(bytes.take(4) && !bytes.is_spent());
+        assert!(!bytes.take(7), "too long");
+        assert!(!bytes.take(1), "and nothing after it, since lines are told in their order");
+        assert!(bytes.is_spent());
+        assert_eq!(bytes.dropped, 3);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Tamperings with a real file: each is found at the right record, and what can't be found is said.
 
 use super::*;
-use crate::chain::seal;
+use crate::chain::{Hash, Sealed, seal};
 use crate::conformance::{owner, start};
-use crate::{Claim, Journal, Level, SqliteJournal};
+use crate::{Claim, Journal, Level, RunStatus, SqliteJournal};
 use proptest::prelude::*;
+use rusqlite::params;
 use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -470,6 +471,15 @@ async fn a_damaged_file_is_a_finding_and_no_panic() {
     damage("a page of zeros", &|bytes| bytes[8_192..12_288].fill(0));
     damage("every page but the first", &|bytes| bytes[4_096..].fill(0xa5));
     damage("half of the file", &|bytes| bytes.truncate(bytes.len() / 2));
+    let latest = |store: &Store| {
+        let mut found = 0;
+        verify(&store.path(), &Which::Latest, &mut |_| found += 1).map(|_| found)
+    };
+    let store = whole.copy();
+    let mut bytes = fs::read(store.path()).expect("read");
+    bytes[4_096..].fill(0xa5);
+    fs::write(store.path(), bytes).expect("damage");
+    assert_eq!(latest(&store).expect("no error"), 1, "the newest of a damaged list");
     damage("the header", &|bytes| bytes[..100].fill(0xff));
     let empty = damage("nothing left", &|bytes| bytes.clear());
     assert_eq!(empty.len(), 3, "{empty:?}");
@@ -543,6 +553,33 @@ async fn a_journal_that_is_being_written_is_sound_at_every_moment() {
     }
     let seen = checker.join().expect("no panic");
     assert!(written_runs > 0 && seen > 3 * EVENTS, "{written_runs} {seen}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_processes_that_write_side_by_side_mark_each_run_once() {
+    let store = Store::new().await;
+    // Each opening has a writer, a connection and marks of its own, as another process would.
+    let mut writers = tokio::task::JoinSet::new();
+    for _ in 0..2 {
+        let journal = std::sync::Arc::new(SqliteJournal::open(&store.path()).expect("open"));
+        for _ in 0..6 {
+            let journal = std::sync::Arc::clone(&journal);
+            writers.spawn(async move {
+                for _ in 0..4 {
+                    written(&journal).await;
+                }
+            });
+        }
+    }
+    writers.join_all().await;
+
+    let (done, findings) = store.check();
+
+    assert_eq!(findings, []);
+    assert_eq!((done.runs, done.marked_runs), (51, 51));
+    assert_eq!(done.marked_records, 51 * EVENTS);
+    let marks = fs::metadata(store.marks()).expect("look").len();
+    assert_eq!(marks, 52 * 128, "a header and a record for each run");
 }
 
 #[tokio::test]
