@@ -1,5 +1,5 @@
-//! A: what is wrong with a file before anything of it runs. With B8 and H4 (signatures and names)
-//! and C3, C12 and C13 (compiling and taking turns), which live in the same part of the host.
+//! A: what is wrong with a file before anything of it runs. With B8 (signatures) and C3, C12 and
+//! C13 (compiling and taking turns), which live in the same part of the host.
 
 mod code;
 mod complex;
@@ -180,5 +180,6 @@ fn names(stage: &mut Stage) -> String {
         stage.try_flow("steps:\n- name: a\n  image: ../../etc/x\n", serde_json::Map::new());
     let why = missing.err().expect("there is no such plugin");
     assert!(why.contains("../../etc/x"), "{why}");
-    format!("{} names refused", bad.len() + 1)
+    signing::twins(stage);
+    format!("{} names refused, twins told apart", bad.len() + 1)
 }

@@ -24,12 +24,15 @@ pub(super) fn cases() -> Vec<Case> {
 /// The share of its time alone that an honest step may take beside spinners.
 const SLOWER_MAX: f64 = 3.0;
 
-/// Honest steps, one after the other.
-const HONEST: usize = 8;
+/// Honest steps, one after the other: so few that the spinners outlive them, even the slow ones.
+const HONEST: usize = 3;
+
+/// How often it is tried.
+const ROUNDS: usize = 3;
 
 fn starving(stage: &mut Stage) -> String {
     stage.limits.cpu_time_max = Duration::from_secs(1);
-    stage.limits.attempt_time_max = Duration::from_secs(2);
+    stage.limits.attempt_time_max = Duration::from_millis(1_500);
     stage.module("spin", &guest::module("", "(loop $l (br $l)) (unreachable)"));
     // Some 40 ms of computing.
     let count = "(loop $l (local.set $i (i64.add (local.get $i) (i64.const 1)))
@@ -48,16 +51,22 @@ fn starving(stage: &mut Stage) -> String {
     // The first time compiles.
     stage.flow(&format!("steps:\n{chain}"), Map::new());
 
-    let alone = median(&stage.flow(&format!("steps:\n{chain}"), Map::new()));
-    let beside = median(&stage.flow(&format!("steps:\n{spinners}{chain}"), Map::new()));
-
-    let slower = beside.as_secs_f64() / alone.as_secs_f64();
-    assert!(slower < SLOWER_MAX, "{beside:?} beside spinners, {alone:?} alone: {slower:.1} times");
-    format!("{slower:.1} times as long as alone ({alone:?})")
+    // What else this machine does makes steps slower and never faster, so the fastest counts.
+    let alone = times(&stage.flow(&format!("steps:\n{chain}"), Map::new()))[0];
+    let mut slowest = 0.0_f64;
+    // Without turns an honest step is lucky now and then, and shares its thread with few.
+    for _ in 0..ROUNDS {
+        let run = stage.flow(&format!("steps:\n{spinners}{chain}"), Map::new());
+        let beside = times(&run)[HONEST / 2];
+        let slower = beside.as_secs_f64() / alone.as_secs_f64();
+        assert!(slower < SLOWER_MAX, "{beside:?} beside spinners, {alone:?} alone: {slower:.1}×");
+        slowest = slowest.max(slower);
+    }
+    format!("{slowest:.1} times as long as alone ({alone:?})")
 }
 
-/// How long an honest step of a run took, from its start to its end.
-fn median(run: &Run) -> Duration {
+/// How long the honest steps of a run took, each from its start to its end, the fastest first.
+fn times(run: &Run) -> Vec<Duration> {
     let mut began = BTreeMap::new();
     let mut times = Vec::new();
     for recorded in &run.events {
@@ -73,8 +82,9 @@ fn median(run: &Run) -> Duration {
     }
     assert_eq!(times.len(), HONEST, "all honest steps succeed");
     times.sort_unstable();
-    let middle = times[times.len() / 2];
-    Duration::from_millis(u64::try_from(middle).unwrap_or_default().max(1))
+    let time =
+        |millis: i64| Duration::from_millis(u64::try_from(millis).unwrap_or_default().max(1));
+    times.into_iter().map(time).collect()
 }
 
 fn crowd(stage: &mut Stage) -> String {
