@@ -14,6 +14,10 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 use workflow::Manifest;
 
+/// Bytes of a component without a step that is compiled all the same, to find out what else is
+/// wrong with it.
+const STEPLESS_BYTES_MAX: usize = 64 << 10;
+
 /// A plugin, ready to run.
 pub(crate) struct Plugin {
     pub(crate) digest: Arc<str>,
@@ -89,7 +93,8 @@ impl Workshop<'_> {
             Err(error) if Layer::Complexity.on() => return Err(error),
             weighed => weighed.unwrap_or_default(),
         };
-        if !artifact.has_step {
+        // Of a small one the linker can say more at next to no cost, so that is asked first.
+        if !artifact.has_step && bytes.len() > STEPLESS_BYTES_MAX {
             return Err(Artifact::closer_reason(bytes, no_step("it exports no step at all")));
         }
         let code = self.compiler.compile(self.engine, bytes, weight)?;

@@ -68,7 +68,7 @@ pub enum What {
         rules: Value,
     },
     /// The attempt asked for a call.
-    Call(Call),
+    Call(Box<Call>),
     /// The attempt did its work.
     Succeeded,
     /// The attempt did not do its work.
@@ -169,7 +169,7 @@ impl Fold {
                 self.open.insert((step.clone(), *attempt, *number), self.records.len());
                 let effect = Some(effect.clone());
                 let call = Call { number: *number, effect, outcome: None, settled_at: None };
-                of_step(step, *attempt, What::Call(call))
+                of_step(step, *attempt, What::Call(Box::new(call)))
             }
             Event::EffectSettled { step, attempt, number, outcome } => {
                 self.settle(recorded.at, (step.clone(), *attempt, *number), outcome)
@@ -205,7 +205,11 @@ impl Fold {
             return None;
         }
         let (step, attempt, number) = call;
-        Some((Some(step), attempt, What::Call(Call { number, effect: None, outcome, settled_at })))
+        Some((
+            Some(step),
+            attempt,
+            What::Call(Box::new(Call { number, effect: None, outcome, settled_at })),
+        ))
     }
 }
 
