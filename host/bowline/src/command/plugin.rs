@@ -309,17 +309,29 @@ fn check(
             Ok(artifact)
         });
         match checked {
-            Ok(artifact) if as_json => output.line(
-                &json!({"file": shown, "ok": true, "name": artifact.manifest.name, "digest": artifact.digest, "signer": artifact.signer})
-                    .to_string(),
-            ),
-            Ok(artifact) => output.line(&format!(
-                "{}: good, {} {}, {}",
-                visible(&shown),
-                artifact.manifest.name,
-                visible(&artifact.manifest.version),
-                visible(&signature(&artifact))
-            )),
+            Ok(artifact) if as_json => {
+                let unused = sandbox.asks_too_much(&entry);
+                output.line(
+                    &json!({"file": shown, "ok": true, "name": artifact.manifest.name, "digest": artifact.digest, "signer": artifact.signer, "asksInVain": unused})
+                        .to_string(),
+                );
+            }
+            Ok(artifact) => {
+                output.line(&format!(
+                    "{}: good, {} {}, {}",
+                    visible(&shown),
+                    artifact.manifest.name,
+                    visible(&artifact.manifest.version),
+                    visible(&signature(&artifact))
+                ));
+                for slot in sandbox.asks_too_much(&entry) {
+                    output.note(&format!(
+                        "warning: {}: it asks for the connection `{slot}` and does not import what it \
+                         would use it through; it will not get it",
+                        visible(&shown)
+                    ));
+                }
+            }
             Err(error) => {
                 exit = Exit::Usage;
                 if as_json {
