@@ -27,7 +27,7 @@ fn cancelled(then: impl FnOnce(&Place, u32)) -> (Place, Done) {
     let place = Place::new();
     place
         .write("plugins/sleeper.wasm", sleeper())
-        .write("bowline.yaml", "plugins: [plugins]\n")
+        .write("bowline.yaml", "plugins: [plugins]\npolicy: {default: allow}\n")
         .write(
             "w.yaml",
             "steps:\n- {name: a, image: sleeper}\n- {name: b, image: sleeper, dependsOn: a}\n",

@@ -10,7 +10,7 @@ fn place(plugins: &[(&str, String)]) -> Place {
     let place = Place::new();
     place.write(
         "bowline.yaml",
-        "plugins: [plugins]\nlimits: {cpuSeconds: 1, memoryMib: 4, attemptSeconds: 5}\n",
+        "plugins: [plugins]\npolicy: {default: allow}\nlimits: {cpuSeconds: 1, memoryMib: 4, attemptSeconds: 5}\n",
     );
     for (name, module) in plugins {
         let bytes = guest::component(module, &guest::manifest(name));

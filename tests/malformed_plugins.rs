@@ -72,7 +72,7 @@ fn a_good_one_is_good_and_a_refused_one_in_a_folder_is_told_by_run() {
     place
         .write("plugins/good.wasm", guest::component(guest::NO_OP, &guest::manifest("good")))
         .write("plugins/bad.wasm", b"<html>not found</html>")
-        .write("bowline.yaml", "plugins: [plugins]\n")
+        .write("bowline.yaml", "plugins: [plugins]\npolicy: {default: allow}\n")
         .write("w.yaml", "steps:\n- name: a\n  image: good\n")
         .write("x.yaml", "steps:\n- name: a\n  image: bad\n");
 

@@ -171,7 +171,7 @@ async fn each_party_can_narrow_and_each_refusal_says_what_would_allow_it() {
         place.write("bowline.yaml", settings(&server.url, &of_connection, &policy));
         let missing = r#"{"method":"GET","path":"/v1/things""#;
         for command in ["run", "check"] {
-            let code = if command == "run" { 4 } else { 2 };
+            let code = 4;
             run(&place, &[command, "workflow.yaml"]).ends(code).says(&[
                 "denied.nothing-left",
                 by,
@@ -222,7 +222,7 @@ fn x04_a_denied_call_ends_with_4_and_the_rule_that_it_prints_allows_it() {
     place.write("bowline.yaml", policy);
 
     let done = place.run(RUNBOOK);
-    done.ends(4).says(&["this in `bowline.yaml` would allow it"]);
+    done.ends(4).says(&["this in `bowline.yaml`, added to the rules there, would allow it"]);
     assert!(done.stdout.contains("kubernetes.denied"), "{}", done.stdout);
 
     let (_, pasted) = done.stderr.split_once("  rules:\n").expect("a rule to paste");
@@ -234,7 +234,7 @@ fn x04_a_denied_call_ends_with_4_and_the_rule_that_it_prints_allows_it() {
 fn a_rule_for_one_plugin_is_pasted_beside_its_others() {
     let place = Place::new();
     place.runbook();
-    let policy = "policy:\n  rules:\n  - plugin: kubernetes-kubectl\n    signer: bowline\n    allow:\n    - {verbs: [get, list, watch], resource: \"*\", namespace: \"*\"}\n";
+    let policy = "policy:\n  rules:\n  - plugin: kubernetes-kubectl\n    signer: bowline\n    connection: kubernetes/*\n    allow:\n    - {verbs: [get, list, watch], resource: \"*\", namespace: \"*\"}\n";
     place.write("bowline.yaml", policy);
 
     let done = place.run(RUNBOOK);
@@ -287,4 +287,52 @@ fn what_a_step_may_do_is_shown_before_it_runs() {
         "{}",
         done.stdout
     );
+}
+
+#[test]
+fn the_drill_rehearses_what_the_operator_says_of_a_connection() {
+    let place = Place::new();
+    place.runbook();
+    let connection = "connections: {kubernetes: {eric0-demos: {server: 'https://127.0.0.1:1', token: {value: not-a-key}, environment: production}}}\n";
+    let denied = "policy: {rules: [{environment: production, deny: true}]}\n";
+
+    place.write("bowline.yaml", format!("{connection}{denied}"));
+    place.run(RUNBOOK).ends(4).says(&["denied.policy", "kubernetes/eric0-demos"]);
+    place.write("bowline.yaml", connection);
+    place.run(RUNBOOK).ends(0);
+}
+
+#[test]
+fn a_rule_that_can_not_be_meant_is_told_at_once() {
+    let place = Place::new();
+    place.runbook();
+    let cases = [
+        ("{connection: htttp/api, allow: [{method: GET, path: /a}]}", "no type is called `htttp`"),
+        ("{connection: http/api, allow: [{verbs: [get], resource: pods}]}", "policy.rules[0]"),
+        ("{connection: kubernetes/a, allow: [{verbs: [fly], resource: pods}]}", "`fly` is none of"),
+    ];
+    for (rule, expected) in cases {
+        place.write("bowline.yaml", format!("policy: {{rules: [{rule}]}}\n"));
+        place.run(RUNBOOK).ends(2).says(&[expected]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operator_s_limits_go_before_a_plugin_s_wishes() {
+    let authority = Authority::new();
+    let server = Server::start(&authority, |_| {
+        std::thread::sleep(std::time::Duration::from_secs(4));
+        (200, "application/json", "{}".to_owned())
+    })
+    .await;
+    let place = asking(&authority, &server.url, "");
+    let rest = "limits: {attemptSeconds: 1}\npolicy: {default: allow}\n";
+    place.write("bowline.yaml", settings(&server.url, "", rest));
+
+    let began = std::time::Instant::now();
+    let done = run(&place, &["run", "workflow.yaml"]);
+
+    done.ends(1);
+    assert!(done.stdout.contains("limit.time"), "{}", done.stdout);
+    assert!(began.elapsed() < std::time::Duration::from_secs(4), "{:?}", began.elapsed());
 }

@@ -258,7 +258,7 @@ impl Stage {
         let entry = self.entry(name);
         let pin = entry.pin().expect("a plugin");
         let manifest = entry.artifact.expect("a plugin").manifest;
-        self.accepted.accept(&pin, &manifest, "tester");
+        self.accepted.accept(&pin, &manifest, "tester", &[]);
         self.host = None;
     }
 

@@ -1,8 +1,9 @@
 //! Exit codes: a contract with scripts.
 
-use journal::RunStatus;
+use journal::{EffectOutcome, Failure, RunStatus};
 use std::process::ExitCode;
 use views::RunView;
+use views::{EffectView, StepView};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +50,15 @@ impl Exit {
 
 /// Whether every step that failed was denied what it wanted.
 fn only_denied(view: &RunView) -> bool {
-    let mut codes = view.steps.iter().filter_map(|step| Some(step.failure.as_ref()?.code.as_str()));
-    let denied = |code: &str| {
-        code.ends_with(".denied") || code.starts_with("denied.") || code == "connection.not-granted"
+    let mut failed = view.steps.iter().filter_map(|step| Some((step, step.failure.as_ref()?)));
+    let denied = |(step, failure): (&StepView, &Failure)| {
+        let by_the_host = ["denied.", "connection.not-granted"];
+        let refused = |effect: &EffectView| {
+            matches!(&effect.outcome, Some(EffectOutcome::NotMade { denial: Some(_), .. }))
+        };
+        // A step may call its own failure what it likes; that it was refused is on record.
+        by_the_host.iter().any(|code| failure.code.starts_with(code))
+            || (failure.code.ends_with(".denied") && step.effects.iter().any(refused))
     };
-    codes.clone().next().is_some() && codes.all(denied)
+    failed.clone().next().is_some() && failed.all(denied)
 }

@@ -22,8 +22,14 @@ impl Lock {
     /// The one beside the settings, else beside the workflow, else here.
     pub(crate) fn read(settings: &Settings, workflow: Option<&Path>) -> anyhow::Result<Self> {
         let beside = workflow.and_then(Path::parent).unwrap_or(Path::new(""));
-        let folder = if settings.path.is_some() { &settings.folder } else { beside };
-        let path = folder.join(LOCK_FILE);
+        let mut path = match settings.path.is_some() {
+            true => settings.folder.join(LOCK_FILE),
+            false => beside.join(LOCK_FILE),
+        };
+        if settings.path.is_none() && !path.exists() {
+            // Where `plugin accept`, which knows no workflow, puts it.
+            path = PathBuf::from(LOCK_FILE);
+        }
         let shown = path.display();
         let file = match std::fs::File::open(&path) {
             Ok(file) => file,
@@ -49,9 +55,10 @@ impl Lock {
         pin: &PluginPin,
         manifest: &Manifest,
         by: &str,
+        used: &[&str],
     ) -> anyhow::Result<()> {
         let mut accepted = self.accepted.clone();
-        accepted.accept(pin, manifest, by);
+        accepted.accept(pin, manifest, by, used);
         let shown = self.path.display();
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
@@ -87,6 +94,9 @@ impl Lock {
                 let _ = writeln!(text, "      {line}");
             }
         }
+        if let Some(wishes) = wishes(&manifest.limits) {
+            let _ = writeln!(text, "  wishes {wishes}");
+        }
         let Some(change) = self.accepted.change(pin, manifest) else { return text };
         let before = change.before;
         let _ = writeln!(
@@ -109,36 +119,60 @@ impl Lock {
         if before.signer != pin.signer {
             let _ = writeln!(text, "  it is signed by somebody else than before");
         }
-        if change.more.is_empty() && change.less.is_empty() {
+        if change.limits.is_some() {
+            let before = wishes(&before.limits).unwrap_or_else(|| "nothing".to_owned());
+            let _ = writeln!(text, "  of the limits it wished {before} before");
+        }
+        if change.more.is_empty() && change.less.is_empty() && change.limits.is_none() {
             let _ = writeln!(text, "  it asks for the same as before; its code is another one");
         }
         text
     }
 }
 
-/// Has a plugin accepted and remembered: by `yes`, or by asking. Whether it is.
+/// What a plugin wishes of the budgets, for people; the operator's own limits go before it.
+pub(crate) fn wishes(limits: &workflow::LimitsWanted) -> Option<String> {
+    let time = limits.attempt_seconds.map(|seconds| format!("{seconds} s for an attempt"));
+    let memory = limits.memory_bytes.map(|bytes| format!("{} MiB of memory", bytes >> 20));
+    let all: Vec<String> = time.into_iter().chain(memory).collect();
+    (!all.is_empty()).then(|| all.join(" and "))
+}
+
+/// How the question is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asking {
+    /// With yes, by `--yes`.
+    Yes,
+    /// On the terminal, if there is one.
+    Terminal,
+    /// By nobody: the output is for a program.
+    Nobody,
+}
+
+/// Has a plugin accepted and remembered, or not; `used` are the digests that are in use beside it.
+/// Whether it is.
 pub(crate) fn accept(
     lock: &mut Lock,
     pin: &PluginPin,
     manifest: &Manifest,
-    interactive: bool,
-    yes: bool,
+    used: &[&str],
+    asking: Asking,
     output: &Output,
 ) -> anyhow::Result<bool> {
     let page = lock.question(pin, manifest);
     let question =
         format!("{page}\nAccept it, and remember that in `{}`? [y/N] ", lock.path().display());
-    let answer = match yes {
-        true => {
+    let answer = match asking {
+        Asking::Yes => {
             output.note(&page);
             Some(true)
         }
-        false if interactive => ask(&question, output)?,
-        false => None,
+        Asking::Terminal => ask(&question, output)?,
+        Asking::Nobody => None,
     };
     match answer {
         Some(true) => {
-            lock.accept(pin, manifest, &crate::wiring::user())?;
+            lock.accept(pin, manifest, &crate::wiring::user(), used)?;
             output.note(&format!("accepted; remembered in `{}`", lock.path().display()));
             Ok(true)
         }

@@ -20,6 +20,8 @@ pub(crate) struct Permit {
     pub(crate) plugin: PluginPin,
     pub(crate) slot: String,
     pub(crate) reference: Reference,
+    /// The name under which the connection is set.
+    set_under: String,
     pub(crate) granted: Result<Granted, Refused>,
 }
 
@@ -38,6 +40,7 @@ pub(crate) fn of_steps(
             continue;
         };
         let Some(known) = step.known_inputs(parameters) else { continue };
+        let known = known.with_defaults(&artifact.manifest.inputs);
         let open = |pointer: &str| known.is_open(pointer);
         for (slot, need) in &artifact.manifest.connections {
             let written = need.from.iter().find_map(|pointer| step.connection_at(pointer));
@@ -58,6 +61,10 @@ pub(crate) fn of_steps(
                 granted,
                 plugin: plugin.clone(),
                 slot: slot.clone(),
+                set_under: connections
+                    .settings()
+                    .set_under(&reference.kind, &reference.name)
+                    .to_owned(),
                 reference,
             });
         }
@@ -101,15 +108,26 @@ impl Permit {
         let mut text = format!("step `{}`: {refused} ({})", self.step, refused.code());
         if let Refused::NothingLeft { by, asked, .. } = refused {
             let id = self.reference.id();
+            // What an input will choose is not known yet; a rule that leaves it open would allow
+            // every choice.
+            let known: Vec<Value> =
+                asked.iter().filter(|rule| !rule.to_string().contains("${")).cloned().collect();
             let missing = Missing {
                 by: by.as_str(),
                 plugin: &self.plugin,
                 slot: &self.slot,
                 connection: &id,
-                rules: asked,
+                set_under: &self.set_under,
+                rules: &known,
             };
-            if let Some(remedy) = remedy(&missing) {
-                let _ = write!(text, "; {remedy}");
+            match remedy(&missing).filter(|_| !known.is_empty()) {
+                Some(remedy) => {
+                    let _ = write!(text, "; {remedy}");
+                }
+                None => text.push_str(
+                    "; what it asks for depends on inputs that are not known yet: `bowline plugin \
+                     inspect` shows it",
+                ),
             }
         }
         Some(text)

@@ -96,7 +96,12 @@ impl Connections {
         let profiles =
             profiles.into_iter().map(|(kind, profile)| (kind, Arc::new(profile))).collect();
         let (accepted, ready) = (Accepted::none(), Mutex::default());
-        Ok(Self { settings, profiles, accepted, accepts_all: false, ready })
+        let connections = Self { settings, profiles, accepted, accepts_all: false, ready };
+        connections.check_rules().map_err(|message| SettingsError::Malformed {
+            path: connections.settings.path.clone().unwrap_or_default(),
+            message,
+        })?;
+        Ok(connections)
     }
 
     /// The same, with the plugins that were accepted.
@@ -324,6 +329,6 @@ impl Connector for Connections {
     }
 
     fn limits(&self, plugin: &PluginPin) -> StepLimits {
-        self.settings.policy.limits(plugin)
+        self.settings.policy.limits(plugin).or(self.settings.limits)
     }
 }

@@ -10,7 +10,7 @@ use crate::policy::{ConnectionRules, Verdict};
 use effects::{Binding, Effective, Layer, Party, Scope};
 use sandbox::{Asking, Reference};
 use serde_json::Value;
-use workflow::ConnectionNeed;
+use workflow::{ConnectionNeed, PluginPin};
 
 /// What a plugin may do with a connection.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,6 +149,40 @@ impl Connections {
             });
         }
         Ok(Granted { scope: effective, calls_max: own.limits.calls })
+    }
+
+    /// Whether every rule of the operator's can be understood: one that can't would guard nothing.
+    pub(crate) fn check_rules(&self) -> Result<(), String> {
+        let nothing = Value::Null;
+        let binding = Binding::partly(&nothing, &|_pointer| true);
+        for (index, rule) in self.settings.policy.rules.iter().enumerate() {
+            let kind = rule.connection.as_deref().and_then(|id| id.split('/').next());
+            let Some(kind) = kind else { continue };
+            let allow = rule.allow.as_deref().unwrap_or_default();
+            self.scope(kind, allow, binding)
+                .map_err(|error| format!("`policy.rules[{index}]`: {error}"))?;
+        }
+        for reference in self.list() {
+            let Ok(rules) = self.connection_rules(&reference) else { continue };
+            self.scope(&reference.kind, rules.allow.as_deref().unwrap_or_default(), binding)
+                .map_err(|error| format!("`{}`: {error}", reference.id()))?;
+        }
+        Ok(())
+    }
+
+    /// What holds for a plugin whatever connections it uses.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Unaccepted`], [`Refused::Denied`].
+    pub fn standing(&self, plugin: &PluginPin) -> Result<(), Refused> {
+        let known = self.accepted.find(plugin).is_some();
+        let taken = known || self.accepts_all || !Layer::Lock.on();
+        match self.settings.policy.standing(plugin, taken) {
+            Verdict::Within { .. } => Ok(()),
+            Verdict::Unaccepted => Err(Refused::Unaccepted { plugin: plugin.name.clone() }),
+            Verdict::Denied(reason) => Err(Refused::Denied { reason }),
+        }
     }
 
     /// What the operator set for a connection besides how to reach it.

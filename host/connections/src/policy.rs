@@ -176,6 +176,39 @@ impl Policy {
         Verdict::Within { own: together(&own), everybody: together(&everybody) }
     }
 
+    /// What holds for a plugin whatever connection it uses, or if it uses none.
+    #[must_use]
+    pub fn standing(&self, plugin: &PluginPin, accepted: bool) -> Verdict {
+        if !Layer::Policy.on() {
+            return Verdict::Within { own: None, everybody: None };
+        }
+        if let Some(reason) = self.unsigned(plugin) {
+            return Verdict::Denied(reason);
+        }
+        let named = || self.rules.iter().filter(|rule| rule.names(plugin) == Some(true));
+        if named().any(|rule| rule.deny && rule.connection.is_none() && rule.environment.is_none())
+        {
+            return Verdict::Denied(format!(
+                "a rule of the operator's policy denies the plugin `{}`",
+                plugin.name
+            ));
+        }
+        let built_in = plugin.signer.as_deref() == Some(BUILT_IN_SIGNER);
+        let known = named().any(|rule| !rule.deny);
+        match self.default {
+            Default::Allow => Verdict::Within { own: None, everybody: None },
+            Default::Ask if built_in || accepted || known => {
+                Verdict::Within { own: None, everybody: None }
+            }
+            Default::Ask => Verdict::Unaccepted,
+            Default::Deny if known => Verdict::Within { own: None, everybody: None },
+            Default::Deny => Verdict::Denied(format!(
+                "the operator's policy is `default: deny` and no rule names `{}` ({})",
+                plugin.name, plugin.digest
+            )),
+        }
+    }
+
     /// The limits for a plugin: of rules that name it, the last one that says something.
     #[must_use]
     pub fn limits(&self, plugin: &PluginPin) -> StepLimits {
@@ -202,14 +235,41 @@ fn together(rules: &[&PolicyRule]) -> Option<Vec<Value>> {
     if rules.is_empty() {
         return None;
     }
-    let lists: Option<Vec<_>> = rules.iter().map(|rule| rule.allow.clone()).collect();
+    // One that is there for its limits says nothing about what is allowed, unless it stands alone.
+    let speaking = |rule: &&&PolicyRule| rule.allow.is_some() || rule.limits.is_empty();
+    let speaking: Vec<_> = rules.iter().filter(speaking).collect();
+    if speaking.is_empty() {
+        return None;
+    }
+    let lists: Option<Vec<_>> = speaking.iter().map(|rule| rule.allow.clone()).collect();
     lists.map(|lists| lists.concat())
+}
+
+fn is_connection(id: &String) -> bool {
+    id.split_once('/').is_some_and(|(kind, name)| {
+        let start = name.strip_suffix('*').unwrap_or(name);
+        !kind.is_empty() && !name.is_empty() && !kind.contains('*') && !start.contains('*')
+    })
+}
+
+fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|digits| {
+        digits.len() == 64 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 impl PolicyRule {
     fn check(&self, signers: &[&str]) -> Result<(), String> {
+        let by_digest = self.plugin.as_ref().filter(|plugin| plugin.starts_with("sha256:"));
+        if let Some(digest) = by_digest
+            && !is_digest(digest)
+        {
+            return Err(format!(
+                "`{digest}` is not `sha256:` and 64 hexadecimal digits in lower case"
+            ));
+        }
         if let Some(plugin) = &self.plugin
-            && !plugin.starts_with("sha256:")
+            && by_digest.is_none()
             && self.signer.is_none()
         {
             return Err(format!(
@@ -224,13 +284,28 @@ impl PolicyRule {
         {
             return Err(format!("nobody is called `{signer}` under `signers`"));
         }
-        let is_id =
-            |id: &String| id.split_once('/').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty());
-        if self.connection.as_ref().is_some_and(|id| !is_id(id)) {
-            return Err("`connection` is not of the form `TYPE/NAME` or `TYPE/*`".to_owned());
+        if self.connection.as_ref().is_some_and(|id| !is_connection(id)) {
+            let forms = "`TYPE/NAME`, `TYPE/PREFIX*` or `TYPE/*`";
+            return Err(format!("`connection` is not of the form {forms}"));
         }
         if self.deny && self.allow.is_some() {
             return Err("`deny: true` leaves nothing to allow".to_owned());
+        }
+        if self.allow.is_some() && self.connection.is_none() {
+            return Err(
+                "`allow` needs `connection: TYPE/NAME` or `TYPE/*`: the form of its rules belongs \
+                 to the type"
+                    .to_owned(),
+            );
+        }
+        let named = self.plugin.is_some() || self.signer.is_some();
+        let placed = self.connection.is_some() || self.environment.is_some();
+        if !self.limits.is_empty() && (!named || placed) {
+            return Err(
+                "`limits` hold for all attempts of a plugin: the rule must name a plugin or a \
+                 signer, and no connection or environment (a connection has `limits` of its own)"
+                    .to_owned(),
+            );
         }
         let narrows = self.allow.is_some() || self.deny;
         if self.plugin.is_none() && self.signer.is_none() && !narrows {
@@ -256,8 +331,11 @@ impl PolicyRule {
 
     fn is_about(&self, reference: &Reference, environment: Option<&str>) -> bool {
         let connection = self.connection.as_deref().is_none_or(|id| match id.split_once('/') {
-            Some((kind, "*")) => kind == reference.kind,
-            _ => id == reference.id(),
+            Some((kind, name)) => match name.strip_suffix('*') {
+                Some(start) => kind == reference.kind && reference.name.starts_with(start),
+                None => kind == reference.kind && name == reference.name,
+            },
+            None => false,
         });
         connection && self.environment.as_deref().is_none_or(|wanted| Some(wanted) == environment)
     }
@@ -266,6 +344,14 @@ impl PolicyRule {
 impl ConnectionRules {
     /// The keys in a connection's settings that are ours.
     const KEYS: [&str; 3] = ["allow", "environment", "limits"];
+
+    /// The members of a connection's settings that are ours.
+    #[must_use]
+    pub fn members(settings: &Value) -> Vec<(String, Value)> {
+        let members = settings.as_object().into_iter().flatten();
+        let ours = members.filter(|(key, _)| Self::KEYS.contains(&key.as_str()));
+        ours.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
 
     /// Takes what is ours out of a connection's settings.
     ///
@@ -298,9 +384,15 @@ mod tests {
         PluginPin {
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
-            digest: format!("sha256:{name}"),
+            digest: digest(name),
             signer: signer.map(str::to_owned),
         }
+    }
+
+    /// A digest that is easy to tell apart.
+    fn digest(name: &str) -> String {
+        let hex: String = name.bytes().map(|b| format!("{b:02x}")).collect();
+        format!("sha256:{hex:0>64}")
     }
 
     fn policy(value: Value) -> Policy {
@@ -346,9 +438,10 @@ mod tests {
         let read = json!({"verbs": ["get"], "resource": "*", "namespace": "*"});
         let web = json!({"verbs": ["get", "patch"], "resource": "*", "namespace": "web"});
         let policy = policy(json!({"rules": [
-            {"plugin": "sha256:odd", "connection": "kubernetes/prod", "allow": [web]},
+            {"plugin": digest("odd"), "connection": "kubernetes/prod", "allow": [web]},
             {"signer": "acme"},
-            {"environment": "production", "allow": [read]},
+            {"connection": "kubernetes/*", "environment": "production", "allow": [read]},
+            {"signer": "acme", "limits": {"calls": 7}},
             {"connection": "kubernetes/vault", "deny": true},
         ]}));
         let cases = [
@@ -386,6 +479,39 @@ mod tests {
     }
 
     #[test]
+    fn connections_can_be_meant_by_their_beginning() {
+        let policy = policy(json!({"rules": [{"connection": "kubernetes/prod-*", "deny": true}]}));
+        for (name, denied) in
+            [("prod-eu", true), ("prod-", true), ("prod", false), ("x-prod-eu", false)]
+        {
+            let verdict = policy.verdict(&pin("own", Some("bowline")), &cluster(name), None, true);
+            assert_eq!(matches!(verdict, Verdict::Denied(_)), denied, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_without_connections_stands_under_the_policy_too() {
+        let [own, odd] = [pin("own", Some("bowline")), pin("odd", None)];
+        let denied =
+            json!({"default": "allow", "rules": [{"plugin": digest("odd"), "deny": true}]});
+        let cases = [
+            (json!({}), &own, "within"),
+            (json!({}), &odd, "unaccepted"),
+            (json!({"default": "deny"}), &own, "denied"),
+            (denied, &odd, "denied"),
+            (json!({"rules": [{"plugin": digest("odd"), "limits": {"calls": 1}}]}), &odd, "within"),
+        ];
+        for (written, plugin, expected) in cases {
+            let found = match policy(written.clone()).standing(plugin, false) {
+                Verdict::Within { .. } => "within",
+                Verdict::Unaccepted => "unaccepted",
+                Verdict::Denied(_) => "denied",
+            };
+            assert_eq!(found, expected, "{written} {}", plugin.name);
+        }
+    }
+
+    #[test]
     fn a_signature_can_be_demanded() {
         let policy = policy(json!({"requireSignature": true, "default": "allow"}));
         assert!(policy.unsigned(&pin("odd", None)).is_some());
@@ -403,10 +529,22 @@ mod tests {
             (json!({"signer": "acme", "deny": true, "allow": []}), "nothing to allow"),
             (json!({"connection": "kubernetes/a"}), "needs `allow` or `deny`"),
             (json!({"signer": "acme", "limits": {"calls": 0}}), "limits.calls"),
+            (
+                json!({"signer": "acme", "connection": "http/*", "limits": {"calls": 1}}),
+                "has `limits` of its own",
+            ),
+            (
+                json!({"connection": "http/*", "deny": true, "limits": {"calls": 1}}),
+                "must name a plugin",
+            ),
+            (json!({"signer": "acme", "allow": []}), "needs `connection"),
+            (json!({"connection": "kub*/a", "deny": true}), "TYPE/NAME"),
+            (json!({"connection": "kubernetes/a*b", "deny": true}), "TYPE/NAME"),
+            (json!({"plugin": "sha256:27EF39AC"}), "64 hexadecimal digits"),
         ];
         for (rule, expected) in cases {
             let policy: Policy = serde_json::from_value(json!({"rules": [rule]})).expect("reads");
-            let error = policy.check(&["acme"]).expect_err("refused");
+            let error = policy.check(&["acme"]).expect_err(expected);
             assert!(error.contains(expected), "{error}");
         }
     }

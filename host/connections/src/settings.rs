@@ -118,6 +118,13 @@ impl Settings {
         named.get(name).or_else(|| named.get(ANY_NAME))
     }
 
+    /// The name under which a connection is set: its own, or `*`.
+    #[must_use]
+    pub fn set_under<'a>(&self, kind: &str, name: &'a str) -> &'a str {
+        let own = self.connections.get(kind).is_some_and(|named| named.contains_key(name));
+        if own { name } else { ANY_NAME }
+    }
+
     /// The plugin folders as they are to be opened.
     #[must_use]
     pub fn plugin_folders(&self) -> Vec<PathBuf> {

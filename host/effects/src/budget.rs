@@ -4,7 +4,7 @@
 //! or the far side.
 
 use crate::{CallError, Layer, Reason};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The limits of one attempt, over all its handles.
@@ -40,6 +40,8 @@ pub struct Budget {
     limits: BudgetLimits,
     calls: AtomicU32,
     received: AtomicU64,
+    /// Whether it was written down that a limit was reached.
+    told: AtomicBool,
     in_flight: Semaphore,
 }
 
@@ -48,7 +50,13 @@ impl Budget {
     #[must_use]
     pub fn new(limits: BudgetLimits) -> Self {
         let in_flight = Semaphore::new(limits.calls_in_flight_max as usize);
-        Self { limits, calls: AtomicU32::new(0), received: AtomicU64::new(0), in_flight }
+        let told = AtomicBool::new(false);
+        Self { limits, calls: AtomicU32::new(0), received: AtomicU64::new(0), told, in_flight }
+    }
+
+    /// Whether it was said before that a limit was reached; from now on it was.
+    pub(crate) fn told_once(&self) -> bool {
+        self.told.swap(true, Ordering::Relaxed)
     }
 
     /// The limits it began with.

@@ -84,7 +84,8 @@ impl Grant {
         calls_max: Option<u32>,
     ) -> Self {
         if Layer::Record.on() {
-            attempt.recorder.granted(slot, connection, scope.rules().to_json());
+            let rules = attempt.redactor.value(scope.rules().to_json());
+            attempt.recorder.granted(slot, connection, rules);
         }
         let own = Arc::new(OwnBudget { calls_max, calls: AtomicU32::new(0) });
         let (slot, connection, scope) = (slot.into(), connection.into(), Arc::new(scope));
@@ -95,6 +96,12 @@ impl Grant {
     #[must_use]
     pub fn scope(&self) -> &Scope {
         self.scope.rules()
+    }
+
+    /// What it allows whatever the step gave up itself.
+    #[must_use]
+    pub fn granted(&self) -> &Scope {
+        self.scope.granted()
     }
 
     /// The attempt that it belongs to.
@@ -228,7 +235,11 @@ impl Grant {
         match admitted {
             Ok(rule) => Ok(rule),
             Err(refused) => {
-                self.refuse(operation, &refused).await?;
+                // Beyond a limit every further call is refused alike; once says it.
+                let beyond = refused.reason == Reason::Exhausted;
+                if !beyond || !self.attempt.budget.told_once() {
+                    self.refuse(operation, &refused).await?;
+                }
                 Err(refused)
             }
         }

@@ -70,7 +70,9 @@ impl Grant {
 
     fn effect(&self, operation: Operation, rule: u32) -> Effect {
         let Operation { text, writes, precondition, digest, request_bytes, .. } = operation;
-        let operation = self.attempt.redactor.text(&text).into_owned();
+        let clean = |text: &str| self.attempt.redactor.text(text).into_owned();
+        let operation = clean(&text);
+        let precondition = precondition.as_deref().map(clean);
         Effect {
             connection: self.connection.to_string(),
             operation,
@@ -78,7 +80,8 @@ impl Grant {
             precondition,
             digest,
             slot: Some(self.slot.to_string()),
-            rule: Some(rule),
+            // 0 stands for the host's own requests, which need no rule.
+            rule: Some(rule).filter(|rule| *rule > 0),
             request_bytes,
         }
     }

@@ -150,13 +150,14 @@ impl Redactor {
 
     /// A denial without credentials: its rule repeats what the step asked for.
     pub(crate) fn denial(&self, denial: journal::Denial) -> journal::Denial {
-        let text = denial.rule.to_string();
-        match self.text(&text) {
-            Cow::Borrowed(_) => denial,
-            Cow::Owned(clean) => {
-                let rule = serde_json::from_str(&clean).unwrap_or_default();
-                journal::Denial { rule, ..denial }
-            }
+        journal::Denial { rule: self.value(denial.rule), ..denial }
+    }
+
+    /// A value without credentials.
+    pub(crate) fn value(&self, value: serde_json::Value) -> serde_json::Value {
+        match self.text(&value.to_string()) {
+            Cow::Borrowed(_) => value,
+            Cow::Owned(clean) => serde_json::from_str(&clean).unwrap_or_default(),
         }
     }
 

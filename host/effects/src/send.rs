@@ -44,6 +44,13 @@ impl Attempt {
             }
             match tokio::time::timeout(timeout, sending).await {
                 Ok(sent) => sent.map_err(|error| error.into_call_error(writes)),
+                // The attempt's own time is over, and not only what the call was given.
+                Err(_elapsed) if self.remaining() < Duration::from_millis(20) => {
+                    let message = "the attempt's time was over while this call was on its way";
+                    let mut error = CallError::new(Reason::Timeout, "limit.time", message);
+                    error.in_doubt = true;
+                    Err(error)
+                }
                 Err(_elapsed) => Err(too_slow(timeout)),
             }
         };

@@ -74,7 +74,7 @@ pub trait Connector: Send + Sync {
         asking: &Asking<'_>,
     ) -> Result<Opened, Failure>;
 
-    /// What the operator sets for the attempts of one plugin, instead of what holds for all.
+    /// What the operator sets for the attempts of one plugin, by itself or with all others.
     fn limits(&self, _plugin: &PluginPin) -> StepLimits {
         StepLimits::default()
     }

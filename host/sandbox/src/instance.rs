@@ -197,6 +197,7 @@ impl Sandbox {
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
             limits.memory_bytes_max = bytes.min(MEMORY_BYTES_MAX);
         }
+        // What the operator says goes before what a plugin wishes.
         let limits = limits.set(&self.connector.limits(&invocation.plugin));
         limits.least(&limits.set(&invocation.extras.limits))
     }

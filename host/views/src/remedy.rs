@@ -20,6 +20,8 @@ pub struct Missing<'a> {
     pub slot: &'a str,
     /// `type/name`.
     pub connection: &'a str,
+    /// The name under which the operator has set the connection: its own, or `*`.
+    pub set_under: &'a str,
     /// The rules that are missing.
     pub rules: &'a [Value],
 }
@@ -27,15 +29,15 @@ pub struct Missing<'a> {
 /// The remedy as lines, the first one a sentence; None for a party that nobody knows.
 #[must_use]
 pub fn remedy(missing: &Missing<'_>) -> Option<String> {
-    let Missing { by, plugin, slot, connection, rules } = missing;
-    let (kind, name) = connection.split_once('/').unwrap_or((connection, ""));
+    let Missing { by, plugin, slot, connection, set_under, rules } = missing;
+    let kind = connection.split('/').next().unwrap_or_default();
     let quoted = |text: &str| Value::from(text).to_string();
     let mut text = String::new();
     let indent = match *by {
         "policy" => {
             let _ = write!(
                 text,
-                "this in `bowline.yaml` would allow it:\n\npolicy:\n  rules:\n  - plugin: {}  # {} \
+                "this in `bowline.yaml`, added to the rules there, would allow it:\n\npolicy:\n  rules:\n  - plugin: {}  # {} \
                  {}\n    connection: {}\n    allow:",
                 quoted(&plugin.digest),
                 plugin.name,
@@ -47,7 +49,7 @@ pub fn remedy(missing: &Missing<'_>) -> Option<String> {
         "policy-for-all" => {
             let _ = write!(
                 text,
-                "this in `bowline.yaml` would allow it, to every plugin:\n\npolicy:\n  rules:\n  \
+                "this in `bowline.yaml`, added to the rules there, would allow it to every plugin:\n\npolicy:\n  rules:\n  \
                  - connection: {}\n    allow:",
                 quoted(connection)
             );
@@ -58,7 +60,7 @@ pub fn remedy(missing: &Missing<'_>) -> Option<String> {
                 text,
                 "this in `bowline.yaml`, added to what stands there, would allow it:\n\n\
                  connections:\n  {kind}:\n    {}:\n      allow:",
-                quoted(name)
+                quoted(set_under)
             );
             "      "
         }
@@ -96,9 +98,10 @@ pub fn remedy(missing: &Missing<'_>) -> Option<String> {
     Some(text)
 }
 
-/// What would have allowed the calls that a run was refused, each said once.
+/// What would have allowed the calls that a run was refused, each said once. `set_under` gives the
+/// name under which a connection is set.
 #[must_use]
-pub fn of_run(view: &RunView) -> Vec<String> {
+pub fn of_run(view: &RunView, set_under: &dyn Fn(&str) -> String) -> Vec<String> {
     let mut remedies = Vec::new();
     for (step, planned) in view.steps.iter().zip(&view.plan.steps) {
         let Some(plugin) = &planned.plugin else { continue };
@@ -106,7 +109,9 @@ pub fn of_run(view: &RunView) -> Vec<String> {
             let Some(EffectOutcome::NotMade { denial: Some(denial), .. }) = &effect.outcome else {
                 continue;
             };
+            let set_under = set_under(&denial.connection);
             let missing = Missing {
+                set_under: &set_under,
                 by: &denial.by,
                 plugin,
                 slot: &denial.slot,
@@ -143,6 +148,7 @@ mod tests {
                 plugin: &plugin,
                 slot: "cluster",
                 connection: "kubernetes/prod",
+                set_under: "prod",
                 rules: &rules,
             })
         };

@@ -68,10 +68,25 @@ impl KnownInputs {
         &self.0.value
     }
 
-    /// Whether what stands at a JSON pointer is not known yet, or may still be filled in.
+    /// Whether what stands at a JSON pointer is not known yet.
     #[must_use]
     pub fn is_open(&self, pointer: &str) -> bool {
-        self.0.is_hole(pointer) || self.0.value.pointer(pointer).is_none()
+        self.0.is_hole(pointer)
+    }
+
+    /// The same with what a plugin's schema fills in where nothing is given.
+    #[must_use]
+    pub fn with_defaults(mut self, schema: &Value) -> Self {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        if let (Some(properties), Some(given)) = (properties, self.0.value.as_object_mut()) {
+            for (name, property) in properties {
+                if let (Some(default), false) = (property.get("default"), given.contains_key(name))
+                {
+                    given.insert(name.clone(), default.clone());
+                }
+            }
+        }
+        self
     }
 }
 

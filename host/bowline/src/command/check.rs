@@ -18,8 +18,10 @@ pub(crate) fn run(arguments: &CheckArguments, output: &Output) -> anyhow::Result
     for path in &arguments.workflows {
         // A file that can't be read does not keep the others from being checked.
         match check_one(path, arguments, output) {
-            Ok(true) => {}
-            Ok(false) => worst = Exit::Usage,
+            Ok(Exit::Success) => {}
+            Ok(exit) if worst == Exit::Success => worst = exit,
+            Ok(Exit::Usage) => worst = Exit::Usage,
+            Ok(_) => {}
             Err(error) => {
                 output.error(&format!("{error:#}"));
                 worst = Exit::Usage;
@@ -29,8 +31,8 @@ pub(crate) fn run(arguments: &CheckArguments, output: &Output) -> anyhow::Result
     Ok(worst)
 }
 
-/// Whether the file is clean enough.
-fn check_one(path: &Path, arguments: &CheckArguments, output: &Output) -> anyhow::Result<bool> {
+/// How the program ends for this file.
+fn check_one(path: &Path, arguments: &CheckArguments, output: &Output) -> anyhow::Result<Exit> {
     let source = wiring::read_workflow(path)?;
     let settings = wiring::settings(&arguments.config, Some(path))?;
     // Without settings nobody knows which connections there will be.
@@ -57,7 +59,11 @@ fn check_one(path: &Path, arguments: &CheckArguments, output: &Output) -> anyhow
     };
     let denied = arguments.deny == Some(Deny::Warnings)
         && found.iter().any(|diagnostic| diagnostic.severity == Severity::Warning);
-    Ok(checked.workflow.is_some() && !denied && permitted)
+    Ok(match (checked.workflow.is_some() && !denied, permitted) {
+        (true, true) => Exit::Success,
+        (true, false) => Exit::Denied,
+        (false, _) => Exit::Usage,
+    })
 }
 
 /// Shows what each step may do with each connection. Whether none is refused; that somebody must

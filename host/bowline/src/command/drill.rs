@@ -6,6 +6,8 @@ use crate::output::Output;
 use crate::signals;
 use anyhow::Context as _;
 use connections::Settings;
+use connections::policy::ConnectionRules;
+use connections::settings::ANY_NAME;
 use drill::{Drill, Options};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -65,7 +67,23 @@ pub(crate) fn settings_text(drill: &Drill) -> String {
 /// The operator's settings with the practice services in the place of all connections.
 pub(crate) fn practise(settings: Settings, drill: &Drill) -> anyhow::Result<Settings> {
     let practice = Settings::parse(&settings_text(drill), Path::new("drill"))?;
-    let connections: BTreeMap<_, _> = practice.connections;
+    let mut connections: BTreeMap<_, _> = practice.connections;
+    // What the operator says of a connection is rehearsed with it; how to reach it is not.
+    for (kind, named) in &settings.connections {
+        let Some(practised) = connections.get_mut(kind) else { continue };
+        let Some(any) = practised.get(ANY_NAME).cloned() else { continue };
+        for (name, set) in named {
+            let rules = ConnectionRules::members(set);
+            if rules.is_empty() {
+                continue;
+            }
+            let mut twin = any.clone();
+            for (key, value) in rules {
+                twin[key] = value;
+            }
+            practised.insert(name.clone(), twin);
+        }
+    }
     Ok(Settings { connections, ..settings })
 }
 

@@ -3,13 +3,13 @@
 
 use crate::arguments::PluginCommand;
 use crate::exit::Exit;
-use crate::lock::{self, Lock};
+use crate::lock::{self, Asking, Lock};
 use crate::output::{Output, visible};
 use crate::wiring;
 use anyhow::{Context as _, bail};
 use connections::{Connections, Granted, Refused, Settings};
 use effects::Binding;
-use sandbox::{Artifact, Asking, Catalog, Entry, Limits, Origin};
+use sandbox::{Artifact, Catalog, Entry, Limits, Origin};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,8 @@ pub(crate) fn run(command: &PluginCommand, output: &Output) -> anyhow::Result<Ex
             let artifact = entry.artifact.as_ref().map_err(Clone::clone)?;
             let pin = entry.pin().context("it is no plugin")?;
             let mut lock = Lock::read(&settings, None)?;
-            let good = lock::accept(&mut lock, &pin, &artifact.manifest, !yes, *yes, output)?;
+            let asking = if *yes { Asking::Yes } else { Asking::Terminal };
+            let good = lock::accept(&mut lock, &pin, &artifact.manifest, &[], asking, output)?;
             Ok(if good { Exit::Success } else { Exit::Denied })
         }
         PluginCommand::Check { files, config, json } => {
@@ -148,7 +149,7 @@ fn effective(
     let mut found = Vec::new();
     for (slot, need) in &artifact.manifest.connections {
         for reference in connections.list().into_iter().filter(|known| known.kind == need.kind) {
-            let asking = Asking { plugin: &pin, slot, grants: None };
+            let asking = sandbox::Asking { plugin: &pin, slot, grants: None };
             let binding = Binding::partly(&nothing, &|_pointer| true);
             let granted = connections.granted(&reference, need, binding, &asking);
             found.push((slot.clone(), reference.id(), granted));
@@ -224,6 +225,10 @@ fn page(artifact: &Artifact, origin: &str) -> String {
         for rule in views::rules::lines(&need.allow) {
             line(4, &rule);
         }
+    }
+    if let Some(wishes) = lock::wishes(&manifest.limits) {
+        line(0, "wishes");
+        line(2, &wishes);
     }
     line(0, "does not get");
     line(2, "credentials, files, environment, sockets, other connections");

@@ -6,7 +6,7 @@ use super::drill::practise;
 use crate::arguments::RunArguments;
 use crate::exit::Exit;
 use crate::live::{Form, follow};
-use crate::lock::{self, Lock};
+use crate::lock::{self, Asking, Lock};
 use crate::output::{Output, visible};
 use crate::permits;
 use crate::tap::Tap;
@@ -34,6 +34,11 @@ pub(crate) async fn run(arguments: RunArguments, output: &Output) -> anyhow::Res
     if let Some(drill) = &drill {
         settings = practise(settings, drill)?;
     }
+    let known = settings.clone();
+    let set_under = |connection: &str| {
+        let (kind, name) = connection.split_once('/').unwrap_or((connection, ""));
+        known.set_under(kind, name).to_owned()
+    };
     let prepared = match prepare(&arguments, settings, output).await? {
         Ready::Go(prepared) => *prepared,
         Ready::Stop(exit) => return Ok(exit),
@@ -42,7 +47,7 @@ pub(crate) async fn run(arguments: RunArguments, output: &Output) -> anyhow::Res
     let view = execute(prepared, &arguments, output).await?;
     if !arguments.json {
         output.text(&views::text::summary(&view, &output.look()));
-        for remedy in views::remedy::of_run(&view) {
+        for remedy in views::remedy::of_run(&view, &set_under) {
             output.note(&visible(&remedy));
         }
         if let (Some(drill), Some(before)) = (&drill, before) {
@@ -147,38 +152,41 @@ fn permit(
     arguments: &RunArguments,
     output: &Output,
 ) -> anyhow::Result<Result<Connections, Exit>> {
-    let permits = |connections: &Connections| {
-        permits::of_steps(&plan.steps, &plan.parameters, catalog, connections)
-    };
-    let before = permits(&connections);
-    let mut unaccepted: Vec<&PluginPin> = Vec::new();
-    for permit in &before {
-        if matches!(permit.granted, Err(Refused::Unaccepted { .. }))
-            && !unaccepted.contains(&&permit.plugin)
-        {
-            unaccepted.push(&permit.plugin);
+    let mut plugins: Vec<&PluginPin> = Vec::new();
+    for plugin in plan.steps.iter().filter_map(|step| step.plugin.as_ref()) {
+        if !plugins.contains(&plugin) {
+            plugins.push(plugin);
         }
     }
-    for pin in unaccepted {
-        let entry = catalog.pinned(&pin.digest).context("a plugin is gone")?;
-        let manifest = &entry.artifact.as_ref().map_err(Clone::clone)?.manifest;
-        let interactive = !arguments.yes && !arguments.json;
-        if !lock::accept(&mut lock, pin, manifest, interactive, arguments.yes, output)? {
-            return Ok(Err(Exit::Denied));
+    let used: Vec<&str> = plugins.iter().map(|plugin| plugin.digest.as_str()).collect();
+    let mut worst = None;
+    for &pin in &plugins {
+        match connections.standing(pin) {
+            Ok(()) => {}
+            Err(Refused::Unaccepted { .. }) => {
+                let entry = catalog.pinned(&pin.digest).context("a plugin is gone")?;
+                let manifest = &entry.artifact.as_ref().map_err(Clone::clone)?.manifest;
+                let asking = match (arguments.yes, arguments.json) {
+                    (true, _) => Asking::Yes,
+                    (false, true) => Asking::Nobody,
+                    (false, false) => Asking::Terminal,
+                };
+                if !lock::accept(&mut lock, pin, manifest, &used, asking, output)? {
+                    return Ok(Err(Exit::Denied));
+                }
+            }
+            Err(refused) => {
+                output.error(&format!("{refused} ({})", refused.code()));
+                worst = Some(Exit::Denied);
+            }
         }
     }
     let connections = match arguments.drill {
         true => connections,
         false => connections.accepting(lock.accepted),
     };
-    let mut worst = None;
-    let policy = &connections.settings().policy;
-    let plugins = plan.steps.iter().filter_map(|step| step.plugin.as_ref());
-    for reason in plugins.filter_map(|plugin| policy.unsigned(plugin)) {
-        output.error(&format!("{reason} (denied.policy)"));
-        worst = Some(Exit::Denied);
-    }
-    for permit in permits(&connections) {
+    let permits = permits::of_steps(&plan.steps, &plan.parameters, catalog, &connections);
+    for permit in permits {
         let (Err(refused), Some(words)) = (&permit.granted, permit.refusal()) else { continue };
         output.error(&words);
         if refused.is_denial() {

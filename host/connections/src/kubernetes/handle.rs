@@ -129,7 +129,7 @@ impl Cluster {
             .body(body)
             .map_err(|error| CallError::invalid("kubernetes.invalid-request", error.to_string()))?;
         let question = prepared.question();
-        let named = protected::check(self.grant.scope(), &question, &prepared.protected);
+        let named = protected::check(self.grant.granted(), &question, &prepared.protected);
         let in_scope = |scope: &Scope| {
             let rule = match scope {
                 Scope::Kubernetes(rules) => check(rules, &question),

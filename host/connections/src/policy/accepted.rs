@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use workflow::{Manifest, PluginPin};
+use workflow::{LimitsWanted, Manifest, PluginPin};
 
 /// The form of the file.
 const VERSION: u32 = 1;
@@ -40,6 +40,9 @@ pub struct AcceptedPlugin {
     pub signer: Option<String>,
     /// Who accepted it, for people.
     pub by: String,
+    /// What it wished of the budgets then.
+    #[serde(default)]
+    pub limits: LimitsWanted,
     /// What it asked for then, by its own names for connections.
     #[serde(default)]
     pub connections: BTreeMap<String, AcceptedSlot>,
@@ -65,6 +68,8 @@ pub struct Change<'a> {
     pub more: BTreeMap<String, Vec<Value>>,
     /// Rules that it does not ask for any more.
     pub less: BTreeMap<String, Vec<Value>>,
+    /// What it wishes of the budgets, if that is not what it wished before.
+    pub limits: Option<LimitsWanted>,
 }
 
 /// The file can't be understood.
@@ -122,6 +127,10 @@ impl Accepted {
                 let _ = writeln!(text, "  signer: {}", Value::from(signer.as_str()));
             }
             let _ = writeln!(text, "  by: {}", Value::from(plugin.by.as_str()));
+            if plugin.limits != LimitsWanted::default() {
+                let limits = serde_json::to_value(plugin.limits).unwrap_or_default();
+                let _ = writeln!(text, "  limits: {limits}");
+            }
             text.push_str(if plugin.connections.is_empty() {
                 "  connections: {}\n"
             } else {
@@ -171,14 +180,17 @@ impl Accepted {
         };
         let more = missing(&asked, &before.connections);
         let less = missing(&before.connections, &asked);
-        Some(Change { before, more, less })
+        let limits = (manifest.limits != before.limits).then_some(manifest.limits);
+        Some(Change { before, more, less, limits })
     }
 
-    /// Accepts a plugin. An older entry of the same name and signer goes.
-    pub fn accept(&mut self, pin: &PluginPin, manifest: &Manifest, by: &str) {
+    /// Accepts a plugin. An older entry of the same name and signer goes, unless its digest is one
+    /// of `kept`: those that are in use beside it.
+    pub fn accept(&mut self, pin: &PluginPin, manifest: &Manifest, by: &str, kept: &[&str]) {
         self.version = VERSION;
         self.plugins.retain(|plugin| {
-            plugin.digest != pin.digest && (plugin.name != pin.name || plugin.signer != pin.signer)
+            let other = plugin.name != pin.name || plugin.signer != pin.signer;
+            plugin.digest != pin.digest && (other || kept.contains(&plugin.digest.as_str()))
         });
         self.plugins.push(AcceptedPlugin {
             name: pin.name.clone(),
@@ -186,6 +198,7 @@ impl Accepted {
             digest: pin.digest.clone(),
             signer: pin.signer.clone(),
             by: by.to_owned(),
+            limits: manifest.limits,
             connections: slots(manifest),
         });
         self.plugins.sort_by(|a, b| (&a.name, &a.digest).cmp(&(&b.name, &b.digest)));
@@ -240,8 +253,8 @@ mod tests {
     fn what_was_accepted_is_read_back() {
         let mut accepted = Accepted::none();
         let rule = json!({"verbs": ["get"], "resource": "pods", "namespace": "${inputs.n}"});
-        accepted.accept(&pin("1", None), &manifest(json!([rule])), "alice: \"x\"\n#");
-        accepted.accept(&pin("2", Some("acme")), &manifest(json!([])), "bob");
+        accepted.accept(&pin("1", None), &manifest(json!([rule])), "alice: \"x\"\n#", &[]);
+        accepted.accept(&pin("2", Some("acme")), &manifest(json!([])), "bob", &[]);
 
         let text = accepted.to_text();
 
@@ -253,7 +266,7 @@ mod tests {
     #[test]
     fn a18_another_digest_or_signer_is_not_what_was_accepted() {
         let mut accepted = Accepted::none();
-        accepted.accept(&pin("1", Some("acme")), &manifest(json!([])), "alice");
+        accepted.accept(&pin("1", Some("acme")), &manifest(json!([])), "alice", &[]);
 
         assert!(accepted.find(&pin("1", Some("acme"))).is_some());
         assert!(accepted.find(&pin("2", Some("acme"))).is_none());
@@ -265,7 +278,7 @@ mod tests {
         let [get, list, patch] = ["get", "list", "patch"]
             .map(|verb| json!({"verbs": [verb], "resource": "pods", "namespace": "web"}));
         let mut accepted = Accepted::none();
-        accepted.accept(&pin("1", None), &manifest(json!([get, list])), "alice");
+        accepted.accept(&pin("1", None), &manifest(json!([get, list])), "alice", &[]);
 
         let update = manifest(json!([get, patch]));
         let change = accepted.change(&pin("2", None), &update).expect("a change");
@@ -273,7 +286,7 @@ mod tests {
         assert_eq!(change.before.digest, "sha256:1");
         assert_eq!(change.more, BTreeMap::from([("cluster".to_owned(), vec![patch])]));
         assert_eq!(change.less, BTreeMap::from([("cluster".to_owned(), vec![list])]));
-        accepted.accept(&pin("2", None), &update, "alice");
+        accepted.accept(&pin("2", None), &update, "alice", &[]);
         assert_eq!(accepted.len(), 1, "the older one is not accepted any more");
     }
 

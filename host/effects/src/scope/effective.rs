@@ -5,7 +5,7 @@
 //! itself, so that a mistake in the algebra can't let anything through either.
 
 use super::Scope;
-use crate::{CallError, Layer};
+use crate::{CallError, Layer, Reason};
 use serde_json::Value;
 use std::fmt;
 
@@ -31,7 +31,10 @@ pub enum Party {
 /// The rules that hold, and who gave them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effective {
-    rules: Scope,
+    /// What everybody but the step itself allows.
+    granted: Scope,
+    /// The step's own restriction of that, if there is one.
+    restricted: Option<Scope>,
     parties: Vec<(Party, Scope)>,
 }
 
@@ -39,14 +42,15 @@ impl Effective {
     /// What the manifest asks for, before anybody has narrowed it.
     #[must_use]
     pub fn asked(manifest: Scope) -> Self {
-        Self { rules: manifest.clone(), parties: vec![(Party::Manifest, manifest)] }
+        let parties = vec![(Party::Manifest, manifest.clone())];
+        Self { granted: manifest, restricted: None, parties }
     }
 
     /// Narrowed by one more.
     #[must_use]
     pub fn narrowed(mut self, party: Party, scope: Scope) -> Self {
         if Layer::Policy.on() {
-            self.rules = self.rules.intersect(&scope);
+            self.granted = self.granted.intersect(&scope);
             self.parties.push((party, scope));
         }
         self
@@ -55,7 +59,14 @@ impl Effective {
     /// The meeting of all.
     #[must_use]
     pub fn rules(&self) -> &Scope {
-        &self.rules
+        self.restricted.as_ref().unwrap_or(&self.granted)
+    }
+
+    /// The meeting of all but the step itself: what it says of itself can't add anything, not even
+    /// a name for what it has.
+    #[must_use]
+    pub fn granted(&self) -> &Scope {
+        &self.granted
     }
 
     /// The first party after whose say nothing was left; None when something is, or when the
@@ -95,16 +106,13 @@ impl Effective {
     ///
     /// As [`Scope::restrict`].
     pub fn restrict(&self, rules: &[Value]) -> Result<Self, CallError> {
-        let asked = self.rules.restrict(rules)?;
-        let mut parties = self.parties.clone();
         // One restriction implies those before it.
-        parties.retain(|(party, _)| *party != Party::Restriction);
-        parties.push((Party::Restriction, asked.clone()));
-        Ok(Self { rules: asked, parties })
+        let restricted = Some(self.rules().restrict(rules)?);
+        Ok(Self { restricted, ..self.clone() })
     }
 
     /// Decides about one call; `decide` compares it with one list of rules and gives the number
-    /// of the one that allows it, from 1.
+    /// of the one that allows it, from 1. What comes back counts in [`Self::granted`].
     ///
     /// # Errors
     ///
@@ -116,15 +124,19 @@ impl Effective {
         if !Layer::Scope.on() {
             return Ok(0);
         }
-        let met = decide(&self.rules);
-        for (party, scope) in &self.parties {
+        let restricted = self.restricted.iter().map(|scope| (Party::Restriction, scope));
+        let parties = self.parties.iter().map(|(party, scope)| (*party, scope));
+        for (party, scope) in parties.chain(restricted) {
             if let Err(mut refused) = decide(scope) {
-                refused.message = format!("{}; {}", refused.message, party.remedy());
-                refused.denied_by = Some(*party);
+                // Anything else is a mistake in the call, whoever looks at it.
+                if refused.reason == Reason::Denied {
+                    refused.message = format!("{}; {}", refused.message, party.remedy());
+                    refused.denied_by = Some(party);
+                }
                 return Err(refused);
             }
         }
-        met
+        decide(&self.granted)
     }
 }
 

@@ -198,10 +198,11 @@ impl Segment {
             Filled::Unknown(text) => return Ok(Self::Input(text)),
             Filled::Known(filled) => filled,
         };
+        let allowed: &[u8] = if segment.contains("${") { b"-._~" } else { b"-._~%:@!$&'()+,=" };
         let plain = !filled.is_empty()
             && filled != "."
             && filled != ".."
-            && filled.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+            && filled.bytes().all(|b| b.is_ascii_alphanumeric() || allowed.contains(&b));
         if plain {
             Ok(Self::Literal(filled))
         } else {
@@ -325,7 +326,24 @@ pub fn check(rules: &[Rule], method: &str, path_and_query: &str) -> Result<u32, 
     if !keys.is_empty() {
         missing["query"] = json!(keys);
     }
-    Err(denied("http.denied", &format!("{method} {path}"), missing))
+    let mut refused = denied("http.denied", &format!("{method} {path}"), missing.clone());
+    // A path or a name that would read as a pattern must not be proposed: it would allow more.
+    if !is_exactly(&missing, method, path, &keys) {
+        refused.message = format!("{method} {path} is outside of what this step was granted");
+        refused.missing_rule = None;
+    }
+    Err(refused)
+}
+
+/// Whether a rule, read back, means this one request and no other.
+fn is_exactly(rule: &Value, method: &str, path: &str, keys: &[String]) -> bool {
+    let nothing = Value::Null;
+    let Ok(rule) = Rule::read(rule, Binding::all(&nothing)) else { return false };
+    let literal = |segment: &Segment| matches!(segment, Segment::Literal(_));
+    rule.rest.is_none()
+        && rule.path.iter().all(literal)
+        && rule.query != Query::Any
+        && rule.matches(method, path, keys)
 }
 
 /// The decoded names in a query. One that comes twice is refused: servers disagree about which

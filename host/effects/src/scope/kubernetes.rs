@@ -269,8 +269,10 @@ pub fn check(rules: &[Rule], question: &Question<'_>) -> Result<u32, CallError> 
         ));
     }
     let mut missing = json!({ "verbs": [question.verb], "resource": kind });
+    // A list without a namespace is one over all of them, unless the kind has none.
+    let everywhere = question.name.is_none() && is_namespaced(question.group, question.resource);
     for (key, value) in [
-        ("namespace", question.namespace),
+        ("namespace", question.namespace.or(everywhere.then_some("*"))),
         ("name", question.name),
         ("subresource", question.subresource),
     ] {
@@ -311,6 +313,8 @@ fn inside(field: &str, allowed: &[String]) -> bool {
 fn kind_text(group: &str, resource: &str) -> String {
     match (group, resource) {
         ("*", "*") => "*".to_owned(),
+        // Of the core group only; a star alone means every group.
+        ("", "*") => "/*".to_owned(),
         ("", resource) => resource.to_owned(),
         (group, resource) => format!("{group}/{resource}"),
     }
