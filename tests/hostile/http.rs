@@ -63,6 +63,13 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
     encoder.finish().expect("pack it")
 }
 
+/// As RFC 3986 has it: letters, digits and `-._~` stay.
+fn percent(plain: &str) -> String {
+    let stays = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let one = |byte| if stays(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
+    plain.bytes().map(one).collect()
+}
+
 /// A server, and a connection to it of which every path of one or two segments is granted.
 fn api(
     stage: &mut Stage,
@@ -297,6 +304,7 @@ fn echoes(stage: &mut Stage) -> String {
             "/hex" => {
                 (key.bytes().map(|b| format!("{b:02x}")).collect::<String>().into_bytes(), None)
             }
+            "/percent" => (format!("key={}&x=1", percent(&key)).into_bytes(), None),
             "/brotli" => (b"\x0b\x02\x80hello\x03".to_vec(), Some("br")),
             _ => (plain.into_bytes(), None),
         };
@@ -310,7 +318,7 @@ fn echoes(stage: &mut Stage) -> String {
         "token": {"file": "operator.key"}, "strict": true,
     });
     stage.connection("http", "strict", strict, anything());
-    let paths = ["/plain", "/base64", "/gzip", "/escaped", "/hex"];
+    let paths = ["/plain", "/base64", "/gzip", "/escaped", "/hex", "/percent"];
     let results = with_api(stage, paths.map(get));
     for (path, result) in paths.iter().zip(&results) {
         let body = result["ok"]["body"].as_str().unwrap_or_default();
@@ -323,9 +331,10 @@ fn echoes(stage: &mut Stage) -> String {
         {"open": {"slot": "strict", "as": "s"}},
         {"send": {"handle": "s", "path": "/plain"}},
         {"send": {"handle": "s", "path": "/gzip"}},
+        {"send": {"handle": "s", "path": "/percent"}},
     ]);
     let results = stage.ask(orders).results();
-    all_are(&results[1..], "connection.echoed-secret", &["plain", "gzip"]);
+    all_are(&results[1..], "connection.echoed-secret", &["plain", "gzip", "percent"]);
     format!("{} echoes taken out, withheld where the connection is strict", paths.len())
 }
 
