@@ -22,9 +22,8 @@ pub(crate) fn examine(
         (name, plain.and_then(|plain| String::from_utf8(plain).ok()).unwrap_or(value))
     });
     let headers: Vec<_> = headers.collect();
-    let told = |(name, value): &(String, String)| {
-        redactor.finds_in_name(name) || redactor.finds(value)
-    };
+    let told =
+        |(name, value): &(String, String)| redactor.finds_in_name(name) || redactor.finds(value);
     let echoed = headers.iter().any(told) || finds(&redactor, &body);
     if echoed {
         tracing::warn!(place, "an answer held a credential of its own connection");
@@ -89,7 +88,8 @@ fn percent_decoded(bytes: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
     if !bytes.contains(&b'%') {
         return None;
     }
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit =
+        |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (mut decoded, mut origins) = (Vec::new(), Vec::new());
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {

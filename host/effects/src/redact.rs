@@ -34,8 +34,7 @@ const PERCENT: [&AsciiSet; 5] = [
 ];
 
 /// All but the unreserved characters of RFC 3986.
-const UNRESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The forms of one connection's credentials. A connection that gets a new one, such as a token
 /// that was minted or rotated, adds it before it is first sent.
