@@ -377,7 +377,7 @@ mod tests {
         let limits = BudgetLimits { calls_max: 2, ..BudgetLimits::default() };
         let (grant, journal, run) = grant(limits).await;
         let why = || CallError::invalid("http.invalid-path", "no path");
-        let asked = format!("GET {KEY}{}", "ä".repeat(5_000));
+        let asked = format!("GET {KEY}\r\n{}", "ä".repeat(5_000));
 
         let mut codes = Vec::new();
         for _ in 0..3 {
@@ -390,7 +390,7 @@ mod tests {
         assert_eq!(codes, expected);
         assert_eq!(story(&journal, &run).await, ["not made"; 3]);
         let told = format!("{:?}", journal.events(&run, 1, 100).await.expect("read"));
-        assert!(told.contains("GET ***ää") && !told.contains(KEY), "{told}");
+        assert!(told.contains(r"GET ***\\r\\nää") && !told.contains(KEY), "{told}");
         assert!(!told.contains(&"ä".repeat(130)), "{told}");
     }
 

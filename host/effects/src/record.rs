@@ -12,7 +12,7 @@ const ASKED_BYTES_MAX: usize = 256;
 impl Grant {
     /// Counts and records what was refused before it became a call: a request that can't be read
     /// in one way, or one on a connection that is broken. `asked` says what it was; at most 256
-    /// bytes of it are kept. Gives the error for the guest: `why`, unless a budget is used up, the
+    /// bytes of it are kept, without control characters. Gives the error for the guest: `why`, unless a budget is used up, the
     /// attempt is over, or the journal can't be written.
     pub async fn refused(&self, asked: &str, why: CallError) -> CallError {
         if let Err(over) = self.attempt.live() {
@@ -20,8 +20,10 @@ impl Grant {
         }
         let refused = self.count(0).err().unwrap_or(why);
         let asked = self.attempt.redactor.text(asked);
-        let kept = &asked[..asked.floor_char_boundary(ASKED_BYTES_MAX)];
-        self.note_refusal(kept, &refused).await.err().unwrap_or(refused)
+        let asked = &asked[..asked.floor_char_boundary(ASKED_BYTES_MAX)];
+        let mut kept = asked.escape_debug().to_string();
+        kept.truncate(kept.floor_char_boundary(ASKED_BYTES_MAX));
+        self.note_refusal(&kept, &refused).await.err().unwrap_or(refused)
     }
 
     /// A write is on record before it leaves the host. A read need not be: asked again after a

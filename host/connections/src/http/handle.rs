@@ -47,7 +47,11 @@ impl Client {
         let text = format!("{} {}", asked.method, asked.path);
         let Ready { method, url, headers } = match self.ready(&asked) {
             Ok(ready) => ready,
-            Err(why) => return Err(self.grant.refused(&text, why).await),
+            Err(why) => {
+                // The values of a query are on no record that people read.
+                let asked = text.split_once('?').map_or(text.as_str(), |(asked, _query)| asked);
+                return Err(self.grant.refused(asked, why).await);
+            }
         };
         self.held.admit(&self.grant, &text).await?;
         let Held { service, breaker } = &*self.held;

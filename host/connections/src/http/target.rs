@@ -28,8 +28,10 @@ impl<'a> Target<'a> {
     /// Takes `text` if there is no doubt about what it means.
     pub(crate) fn parse(text: &'a str) -> Result<Self, CallError> {
         let refused = |what: &str| {
-            let shown: String = text.chars().take(80).collect();
-            invalid(format!("the path `{}` {what}", shown.escape_debug()))
+            // Without the query: this is put on record, and the values of queries are not.
+            let (path, more) = text.split_once('?').map_or((text, ""), |(path, _)| (path, "?…"));
+            let shown: String = path.chars().take(80).collect();
+            invalid(format!("the path `{}{more}` {what}", shown.escape_debug()))
         };
         if !Layer::Shape.on() {
             return Ok(Self(text));
@@ -206,6 +208,8 @@ mod tests {
             assert_eq!(Target::parse(path).is_ok(), expected, "{path:?}");
         }
         assert!(Target::parse(&format!("/{}", "x".repeat(9000))).is_err());
+        let told = Target::parse("/a?key=hunter2 hunter2").unwrap_err().message;
+        assert!(told.contains("`/a?…`") && !told.contains("hunter2"), "{told}");
     }
 
     fn base() -> Url {
