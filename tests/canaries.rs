@@ -19,6 +19,8 @@ fn forms() -> Vec<(&'static str, String)> {
         ("hexadecimal", each(|b| format!("{b:02X}"))),
         ("percent-encoded", CANARY.replace('-', "%2D").replace('/', "%2F")),
         ("percent-encoded", each(|b| format!("%{b:02X}"))),
+        // RFC 3986 leaves the hyphen alone.
+        ("as it is", CANARY.replace('/', "%2F").replace('+', "%2B").replace('"', "%22")),
         ("escaped for JSON", each(|b| format!("\\u{b:04x}"))),
         ("as it is", serde_json::to_string(CANARY).expect("JSON")),
     ]

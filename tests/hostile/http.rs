@@ -1,5 +1,6 @@
 //! E: what a plugin can try with an HTTP connection, and a server with the plugin.
 
+use crate::run::Run;
 use crate::server::{Authority, Certificate, Received, Reply, Server};
 use crate::stage::Stage;
 use crate::table::Case;
@@ -63,6 +64,13 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
     encoder.finish().expect("pack it")
 }
 
+/// As RFC 3986 has it: letters, digits and `-._~` stay.
+fn percent(plain: &str) -> String {
+    let stays = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let one = |byte| if stays(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
+    plain.bytes().map(one).collect()
+}
+
 /// A server, and a connection to it of which every path of one or two segments is granted.
 fn api(
     stage: &mut Stage,
@@ -88,11 +96,18 @@ fn anything() -> Value {
 /// Opens the slot `api` and does these orders with it; gives what each answered.
 #[track_caller]
 fn with_api(stage: &mut Stage, orders: impl IntoIterator<Item = Value>) -> Vec<Value> {
+    run_with_api(stage, orders).0
+}
+
+/// The same, and the run.
+#[track_caller]
+fn run_with_api(stage: &mut Stage, orders: impl IntoIterator<Item = Value>) -> (Vec<Value>, Run) {
     let open = json!({"open": {"slot": "api", "as": "c"}});
     let orders: Vec<Value> = std::iter::once(open).chain(orders).collect();
-    let results = stage.ask(Value::from(orders)).results();
+    let run = stage.ask(Value::from(orders));
+    let results = run.results();
     assert_eq!(results[0], json!({"ok": true}));
-    results[1..].to_vec()
+    (results[1..].to_vec(), run)
 }
 
 fn get(path: &str) -> Value {
@@ -130,9 +145,10 @@ fn hosts(stage: &mut Stage) -> String {
         ":1@evil/x",
         ".evil/x",
     ];
-    let results = with_api(stage, paths.map(get));
+    let (results, run) = run_with_api(stage, paths.map(get));
     all_are(&results, "http.invalid-path", &paths);
     assert_eq!(results[0]["error"]["reason"], "invalid");
+    assert_eq!(run.refusals(), ["http.invalid-path"; 14], "each is on record");
     assert!(server.received().is_empty(), "{:?}", server.received());
     format!("{} paths refused, nothing sent", paths.len())
 }
@@ -145,7 +161,8 @@ fn paths(stage: &mut Stage) -> String {
         "/api/%252e",
         "/api//x",
         "/api/;x=1",
-        "/api/x/",
+        "/api/x//",
+        "//",
         "/api/./x",
         "/api/%2Fx",
         "/api/%5cx",
@@ -159,6 +176,8 @@ fn paths(stage: &mut Stage) -> String {
     let results = with_api(stage, refused.map(get));
     all_are(&results, "http.invalid-path", &refused);
     assert!(server.received().is_empty(), "{:?}", server.received());
+    let slash = ["/api/x/"];
+    all_are(&with_api(stage, slash.map(get)), "http.denied", &slash);
     // What passes arrives as it was matched; another spelling is another path.
     let taken = ["/api/v1.?x=%2F..%2F&y[z]=1&q=a/../b", "/API/%41~:@!$&'()*+,="];
     let taken = [taken[0], "/API/%41~:@!$&()*+,="];
@@ -229,6 +248,10 @@ fn own_headers(stage: &mut Stage) -> String {
         "authorization ",
         "Impersonate-User",
         "X-HTTP-Method-Override",
+        "x_http_method_override",
+        "x_forwarded_for",
+        "impersonate_user",
+        "X-Client-IP",
     ];
     let send = |name: &str| json!({"send": {"handle": "c", "path": "/x", "headers": [["accept", "a"], [name, "evil"]]}});
     let results = with_api(stage, names.map(send));
@@ -297,6 +320,7 @@ fn echoes(stage: &mut Stage) -> String {
             "/hex" => {
                 (key.bytes().map(|b| format!("{b:02x}")).collect::<String>().into_bytes(), None)
             }
+            "/percent" => (format!("key={}&x=1", percent(&key)).into_bytes(), None),
             "/brotli" => (b"\x0b\x02\x80hello\x03".to_vec(), Some("br")),
             _ => (plain.into_bytes(), None),
         };
@@ -310,7 +334,7 @@ fn echoes(stage: &mut Stage) -> String {
         "token": {"file": "operator.key"}, "strict": true,
     });
     stage.connection("http", "strict", strict, anything());
-    let paths = ["/plain", "/base64", "/gzip", "/escaped", "/hex"];
+    let paths = ["/plain", "/base64", "/gzip", "/escaped", "/hex", "/percent"];
     let results = with_api(stage, paths.map(get));
     for (path, result) in paths.iter().zip(&results) {
         let body = result["ok"]["body"].as_str().unwrap_or_default();
@@ -323,9 +347,10 @@ fn echoes(stage: &mut Stage) -> String {
         {"open": {"slot": "strict", "as": "s"}},
         {"send": {"handle": "s", "path": "/plain"}},
         {"send": {"handle": "s", "path": "/gzip"}},
+        {"send": {"handle": "s", "path": "/percent"}},
     ]);
     let results = stage.ask(orders).results();
-    all_are(&results[1..], "connection.echoed-secret", &["plain", "gzip"]);
+    all_are(&results[1..], "connection.echoed-secret", &["plain", "gzip", "percent"]);
     format!("{} echoes taken out, withheld where the connection is strict", paths.len())
 }
 
@@ -530,12 +555,13 @@ fn refusals(stage: &mut Stage) -> String {
     let mut orders: Vec<Value> = tries.map(get).collect();
     orders.push(json!({"open": {"slot": "api", "as": "again"}}));
     orders.push(json!({"send": {"handle": "again", "path": "/fine"}}));
-    let results = with_api(stage, orders);
+    let (results, run) = run_with_api(stage, orders);
     assert_eq!(server.received().len(), 10, "five in a row, after one that was another answer");
     all_are(&results[10..14], "connection.auth-failures", &["6", "7", "8", "9"]);
     assert_eq!(code(&results[15]), "connection.auth-failures", "of another handle, too");
     assert_eq!(results[15]["error"]["reason"], "revoked");
-    "revoked after 5 refusals in a row".to_owned()
+    assert_eq!(run.refusals(), ["connection.auth-failures"; 5], "each is on record");
+    "revoked after 5 refusals in a row, each further one on record".to_owned()
 }
 
 fn at_once(stage: &mut Stage) -> String {

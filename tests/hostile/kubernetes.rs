@@ -1,5 +1,6 @@
 //! F: what a plugin can try with a cluster, and a cluster with the plugin.
 
+use crate::run::Run;
 use crate::server::{Received, Reply, Server};
 use crate::stage::Stage;
 use crate::table::Case;
@@ -59,15 +60,25 @@ fn cluster(
 /// Opens the slot `cluster` and does these orders with it; gives what each answered.
 #[track_caller]
 fn with_cluster(stage: &mut Stage, orders: impl IntoIterator<Item = Value>) -> Vec<Value> {
+    run_with_cluster(stage, orders).0
+}
+
+/// The same, and the run.
+#[track_caller]
+fn run_with_cluster(
+    stage: &mut Stage,
+    orders: impl IntoIterator<Item = Value>,
+) -> (Vec<Value>, Run) {
     let open = json!({"kubernetes": {"verb": "open", "slot": "cluster", "as": "k"}});
     let orders = orders.into_iter().map(|mut order| {
         order["handle"] = json!(order["handle"].as_str().unwrap_or("k"));
         json!({ "kubernetes": order })
     });
     let orders: Vec<Value> = std::iter::once(open).chain(orders).collect();
-    let results = stage.ask(Value::from(orders)).results();
+    let run = stage.ask(Value::from(orders));
+    let results = run.results();
     assert_eq!(results[0], json!({"ok": true}));
-    results[1..].to_vec()
+    (results[1..].to_vec(), run)
 }
 
 /// An order about the deployment `web/nginx`, changed as `changes` say.
@@ -139,7 +150,9 @@ fn names(stage: &mut Stage) -> String {
         json!({"verb": "get", "kind": {"resource": "proxy"}, "name": "nodes"}),
         json!({"verb": "get", "kind": {"resource": "namespaces"}, "name": "web", "subresource": "secrets"}),
     ]);
-    all_are(&with_cluster(stage, tried.clone()), "kubernetes.invalid-name", &tried);
+    let (results, run) = run_with_cluster(stage, tried.clone());
+    all_are(&results, "kubernetes.invalid-name", &tried);
+    assert_eq!(run.refusals(), vec!["kubernetes.invalid-name"; tried.len()], "all on record");
     assert!(server.received().is_empty(), "{:?}", server.received());
     format!("{} names refused", tried.len())
 }
@@ -209,7 +222,9 @@ fn patches(stage: &mut Stage) -> String {
         patch("strategic-merge", json!({"spec": {"template": {"x": [{"$patch": "explode"}]}}})),
         patch("merge", json!([])),
     ];
-    all_are(&with_cluster(stage, malformed.clone()), "kubernetes.invalid-patch", &malformed);
+    let (results, run) = run_with_cluster(stage, malformed.clone());
+    all_are(&results, "kubernetes.invalid-patch", &malformed);
+    assert_eq!(run.refusals(), vec!["kubernetes.invalid-patch"; malformed.len()], "all on record");
     let twice = [patch("merge", json!("{\"spec\":{\"template\":1},\"spec\":null}"))];
     all_are(&with_cluster(stage, twice.clone()), "kubernetes.invalid-object", &twice);
     assert!(server.received().is_empty(), "{:?}", server.received());

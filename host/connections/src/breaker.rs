@@ -4,7 +4,7 @@
 //! something or locks an account. After a few refusals in a row nothing more is sent for it. The
 //! count belongs to the attempt, so one step can't take a connection away from another.
 
-use effects::{CallError, Layer, Reason};
+use effects::{CallError, Grant, Layer, Reason};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -30,11 +30,19 @@ impl<S> Held<S> {
     pub(crate) fn new(service: Arc<S>, refusals: &'static [u16]) -> Arc<Self> {
         Arc::new(Self { service, breaker: Breaker { refusals, in_a_row: AtomicU32::new(0) } })
     }
+
+    /// Refuses `asked` when the credentials were refused too often, and puts that on record.
+    pub(crate) async fn admit(&self, grant: &Grant, asked: &str) -> Result<(), CallError> {
+        match self.breaker.check() {
+            Ok(()) => Ok(()),
+            Err(why) => Err(grant.refused(asked, why).await),
+        }
+    }
 }
 
 impl Breaker {
     /// Refuses when the credentials were refused too often.
-    pub(crate) fn check(&self) -> Result<(), CallError> {
+    fn check(&self) -> Result<(), CallError> {
         if !Layer::Breaker.on() || self.in_a_row.load(Ordering::Relaxed) < REFUSALS_MAX {
             return Ok(());
         }

@@ -17,7 +17,14 @@ pub(crate) fn examine(
     let Answer { status, headers, body } = answer;
     let redactor = Redactor::new(vec![Arc::clone(needles)]);
     let body = plain_if_needed(&redactor, body);
-    let echoed = headers.iter().any(|(_, value)| redactor.finds(value)) || finds(&redactor, &body);
+    let headers = headers.into_iter().map(|(name, value)| {
+        let plain = decoded_where_needed(&redactor, value.as_bytes());
+        (name, plain.and_then(|plain| String::from_utf8(plain).ok()).unwrap_or(value))
+    });
+    let headers: Vec<_> = headers.collect();
+    let told =
+        |(name, value): &(String, String)| redactor.finds_in_name(name) || redactor.finds(value);
+    let echoed = headers.iter().any(told) || finds(&redactor, &body);
     if echoed {
         tracing::warn!(place, "an answer held a credential of its own connection");
     }
@@ -42,14 +49,60 @@ pub(crate) fn refused(place: &str) -> SendError {
 }
 
 /// `body`, or the same JSON without escapes of plain characters where such an escape hides a
-/// credential: `\u0043ANARY` means the same to whoever parses it.
+/// credential: `\u0043ANARY` means the same to whoever parses it. Percent signs hide one as well.
 pub(crate) fn plain_if_needed(redactor: &Redactor, body: Vec<u8>) -> Vec<u8> {
     let escaped = body.windows(2).any(|pair| matches!(pair, b"\\u" | b"\\/"));
-    if !escaped {
-        return body;
+    let plain = escaped.then(|| without_escapes(&body)).flatten().map(String::into_bytes);
+    let seen = plain.as_deref().unwrap_or(&body);
+    if let Some(decoded) = decoded_where_needed(redactor, seen) {
+        return decoded;
     }
-    let Some(plain) = without_escapes(&body) else { return body };
-    if finds(redactor, plain.as_bytes()) { plain.into_bytes() } else { body }
+    match plain {
+        Some(plain) if finds(redactor, &plain) => plain,
+        _ => body,
+    }
+}
+
+/// `bytes` in which each credential that percent signs hide stands as itself, so that whoever takes
+/// credentials out finds it. Nothing else changes. None where none is hidden: an encoder may
+/// escape any character, and no list of forms holds all that comes of it.
+fn decoded_where_needed(redactor: &Redactor, bytes: &[u8]) -> Option<Vec<u8>> {
+    let (decoded, origins) = percent_decoded(bytes)?;
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut copied = 0;
+    for place in redactor.places(&decoded) {
+        let (from, to) = (origins[place.start], origins[place.end]);
+        if to - from > place.len() {
+            out.extend_from_slice(&bytes[copied..from]);
+            out.extend_from_slice(&decoded[place]);
+            copied = to;
+        }
+    }
+    out.extend_from_slice(&bytes[copied..]);
+    (copied > 0).then_some(out)
+}
+
+/// `bytes` with all their escapes decoded, and where each of its bytes comes from; one more says
+/// where the last ends. None without an escape.
+fn percent_decoded(bytes: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
+    if !bytes.contains(&b'%') {
+        return None;
+    }
+    let digit =
+        |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (mut decoded, mut origins) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        origins.push(at);
+        let escape = match bytes.get(at + 1..at + 3) {
+            Some([high, low]) if *byte == b'%' => digit(high).zip(digit(low)),
+            _ => None,
+        };
+        decoded.push(escape.map_or(*byte, |(high, low)| high << 4 | low));
+        at += if escape.is_some() { 3 } else { 1 };
+    }
+    origins.push(at);
+    Some((decoded, origins))
 }
 
 fn finds(redactor: &Redactor, body: &[u8]) -> bool {
@@ -147,12 +200,40 @@ mod tests {
     }
 
     #[test]
+    fn e09_a_credential_behind_percent_signs_is_found() {
+        let each: String = KEY.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let cases = [
+            (format!("a=%41&key={each}&b=%42"), "a=%41&key=***&b=%42"),
+            ("100% CANARY%2f0123%2245\\6789%".to_owned(), "100% ***%"),
+            (r#"{"a":"\u0025\u0034\u0033ANARY/0123%2245%5c6789"}"#.to_owned(), r#"{"a":"***"}"#),
+            ("a=%41%zz%4".to_owned(), "a=%41%zz%4"),
+        ];
+        for (body, expected) in cases {
+            let seen = examine(&needles(), false, "h:443", answer(&body)).expect("an answer");
+            let clean = Redactor::new(vec![needles()]).bytes(seen.body).0;
+            assert_eq!(String::from_utf8_lossy(&clean), expected, "{body}");
+            let strict = examine(&needles(), true, "h:443", answer(&body));
+            assert_eq!(strict.is_err(), expected.contains("***"), "{body}");
+        }
+    }
+
+    #[test]
     fn a_strict_connection_looks_at_headers_too() {
-        let mut echo = answer("");
-        echo.headers.push(("location".to_owned(), format!("https://h/?key={KEY}")));
-        let error = examine(&needles(), true, "h:443", echo).unwrap_err();
-        assert_eq!((error.code, error.sent), ("connection.echoed-secret", true));
-        assert!(!error.message.contains(KEY), "{}", error.message);
+        let cases = [
+            ("location", format!("https://h/?key={KEY}")),
+            ("location", "https://h/?key=%43ANARY/0123%2245\\6789".to_owned()),
+            ("x-key-31323334", "y".to_owned()),
+            ("x-canary%2f0123%2245%5c6789", "y".to_owned()),
+        ];
+        for (name, value) in cases {
+            let mut echo = answer("");
+            echo.headers.push((name.to_owned(), value));
+            let known = [KEY, "X-Key-31323334"].map(|key| Secret::new(key.to_owned()));
+            let needles = Arc::new(Needles::new(&known));
+            let error = examine(&needles, true, "h:443", echo).unwrap_err();
+            assert_eq!((error.code, error.sent), ("connection.echoed-secret", true), "{name}");
+            assert!(!error.message.contains(KEY), "{}", error.message);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(crate) mod exec;
 pub(crate) mod handle;
 pub(crate) mod pages;
 pub(crate) mod precondition;
+pub(crate) mod prepared;
 pub(crate) mod protected;
 pub(crate) mod request;
 pub(crate) mod service;

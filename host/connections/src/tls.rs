@@ -35,6 +35,14 @@ pub(crate) enum TlsError {
         /// Which.
         what: &'static str,
     },
+    /// A certificate without its key, or the reverse.
+    #[error("there is a `{set}` but no `{missing}`; a client certificate needs both")]
+    Half {
+        /// The setting that is there.
+        set: &'static str,
+        /// The one that is not.
+        missing: &'static str,
+    },
 }
 
 /// A client certificate with its key, as one PEM text.
@@ -60,13 +68,20 @@ impl CertificateSource {
 }
 
 impl ClientIdentity {
-    /// Both parts, if both are set.
+    /// Both parts, if they are set. One alone is a mistake: without the other it proves nothing.
     pub(crate) fn read(
         certificate: Option<&CertificateSource>,
         key: Option<&SecretSource>,
         folder: &Path,
     ) -> Result<Option<Self>, TlsError> {
-        let (Some(certificate), Some(key)) = (certificate, key) else { return Ok(None) };
+        const CERTIFICATE: &str = "clientCertificate";
+        const KEY: &str = "clientKey";
+        let (certificate, key) = match (certificate, key) {
+            (Some(certificate), Some(key)) => (certificate, key),
+            (None, None) => return Ok(None),
+            (Some(_), None) => return Err(TlsError::Half { set: CERTIFICATE, missing: KEY }),
+            (None, Some(_)) => return Err(TlsError::Half { set: KEY, missing: CERTIFICATE }),
+        };
         let certificate_pem = certificate.pem("the client certificate", folder)?;
         let key_pem = key.read("the client certificate's key", folder)?;
         Ok(Some(Self { certificate_pem, key_pem }))
@@ -98,6 +113,21 @@ pub(crate) fn install_crypto_provider() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_certificate_without_its_key_is_a_mistake_and_so_is_the_reverse() {
+        let certificate = CertificateSource::Text("x".to_owned());
+        let key = SecretSource::Value("x".to_owned());
+        let cases = [
+            (Some(&certificate), None, "there is a `clientCertificate` but no `clientKey`"),
+            (None, Some(&key), "there is a `clientKey` but no `clientCertificate`"),
+        ];
+        for (certificate, key, expected) in cases {
+            let error = ClientIdentity::read(certificate, key, Path::new("")).err().unwrap();
+            assert!(error.to_string().starts_with(expected), "{error}");
+        }
+        assert!(ClientIdentity::read(None, None, Path::new("")).unwrap().is_none());
+    }
 
     #[test]
     fn pem_and_base64_of_pem_are_taken_and_nothing_else() {

@@ -227,11 +227,8 @@ impl Grant {
     ) -> Result<u32, CallError> {
         // What is over has nothing to write any more; the journal may be closed to it.
         self.attempt.live()?;
-        let budget = &self.attempt.budget;
-        let counted = budget.count(operation.request_bytes);
-        let admitted = counted
-            .and_then(|()| self.own.count(&self.connection))
-            .and_then(|()| self.scope.check(in_scope));
+        let counted = self.count(operation.request_bytes);
+        let admitted = counted.and_then(|()| self.scope.check(in_scope));
         match admitted {
             Ok(rule) => Ok(rule),
             Err(refused) => {
@@ -243,6 +240,14 @@ impl Grant {
                 Err(refused)
             }
         }
+    }
+}
+
+impl Grant {
+    /// Takes one call out of the attempt's budget and out of the connection's own.
+    pub(crate) fn count(&self, request_bytes: u64) -> Result<(), CallError> {
+        self.attempt.budget.count(request_bytes)?;
+        self.own.count(&self.connection)
     }
 }
 
@@ -376,6 +381,28 @@ mod tests {
         let events = journal.events(&run, 1, 100).await.expect("read");
         let told = format!("{events:?}");
         assert!(told.contains("POST /x/***") && !told.contains(KEY), "{told}");
+    }
+
+    #[tokio::test]
+    async fn what_never_became_a_call_is_counted_and_on_record_in_few_bytes() {
+        let limits = BudgetLimits { calls_max: 2, ..BudgetLimits::default() };
+        let (grant, journal, run) = grant(limits).await;
+        let why = || CallError::invalid("http.invalid-path", "no path");
+        let asked = format!("GET {KEY}\r\n{}", "ä".repeat(5_000));
+
+        let mut codes = Vec::new();
+        for _ in 0..3 {
+            codes.push(grant.refused(&asked, why()).await.code);
+        }
+        grant.attempt().revoke();
+        codes.push(grant.refused(&asked, why()).await.code);
+
+        let expected = ["http.invalid-path", "http.invalid-path", "limit.calls", "handle.revoked"];
+        assert_eq!(codes, expected);
+        assert_eq!(story(&journal, &run).await, ["not made"; 3]);
+        let told = format!("{:?}", journal.events(&run, 1, 100).await.expect("read"));
+        assert!(told.contains(r"GET ***\\r\\nää") && !told.contains(KEY), "{told}");
+        assert!(!told.contains(&"ä".repeat(130)), "{told}");
     }
 
     #[tokio::test]

@@ -5,7 +5,27 @@ use crate::call::Grant;
 use crate::{CallError, Layer, Operation, Reason};
 use journal::{Effect, EffectOutcome};
 
+/// Bytes of what was asked for, in the record of a request that never became a call. It can be
+/// anything that a guest makes up, and as long.
+const ASKED_BYTES_MAX: usize = 256;
+
 impl Grant {
+    /// Counts and records what was refused before it became a call: a request that can't be read
+    /// in one way, or one on a connection that is broken. `asked` says what it was; at most 256
+    /// bytes of it are kept, without control characters. Gives the error for the guest: `why`, unless a budget is used up, the
+    /// attempt is over, or the journal can't be written.
+    pub async fn refused(&self, asked: &str, why: CallError) -> CallError {
+        if let Err(over) = self.attempt.live() {
+            return over;
+        }
+        let refused = self.count(0).err().unwrap_or(why);
+        let asked = self.attempt.redactor.text(asked);
+        let asked = &asked[..asked.floor_char_boundary(ASKED_BYTES_MAX)];
+        let mut kept = asked.escape_debug().to_string();
+        kept.truncate(kept.floor_char_boundary(ASKED_BYTES_MAX));
+        self.note_refusal(&kept, &refused).await.err().unwrap_or(refused)
+    }
+
     /// A write is on record before it leaves the host. A read need not be: asked again after a
     /// crash it does no harm, and whatever write follows it makes its record durable.
     pub(crate) async fn intend(&self, operation: Operation, rule: u32) -> Result<u32, CallError> {
@@ -50,11 +70,15 @@ impl Grant {
         operation: &Operation,
         refused: &CallError,
     ) -> Result<(), CallError> {
+        self.note_refusal(&operation.text, refused).await
+    }
+
+    async fn note_refusal(&self, asked: &str, refused: &CallError) -> Result<(), CallError> {
         if !Layer::Record.on() {
             return Ok(());
         }
         let redactor = &self.attempt.redactor;
-        let message = format!("{} {}: {}", self.connection, operation.text, refused.message);
+        let message = format!("{} {asked}: {}", self.connection, refused.message);
         let outcome = EffectOutcome::NotMade {
             code: refused.code.clone(),
             message: redactor.text(&message).into_owned(),

@@ -1,18 +1,19 @@
 //! Takes known credentials out of whatever is about to be shown, kept or handed to a step.
 //!
 //! It can only find what it knows, in the forms it knows: as it is, base64 at any alignment,
-//! hexadecimal, percent-encoded, and as inside a JSON string. The real defence is that a step
-//! never holds a credential; this is the net below.
+//! hexadecimal, percent-encoded, and as inside HTML or a JSON string. The real defence is that a
+//! step never holds a credential; this is the net below.
 
 use crate::{Answer, Layer, Secret};
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::{fmt, iter};
 
@@ -22,11 +23,32 @@ const MASK: &str = "***";
 /// Shorter values are not looked for: they would turn ordinary text into stars.
 const SECRET_BYTES_MIN: usize = 4;
 
+/// What encoders of percent signs leave alone: all but letters and digits are encoded by the first,
+/// then those of RFC 3986, of Python's `quote`, of JavaScript, and of forms.
+const PERCENT: [&AsciiSet; 5] = [
+    NON_ALPHANUMERIC,
+    UNRESERVED,
+    &UNRESERVED.remove(b'/'),
+    &UNRESERVED.remove(b'!').remove(b'\'').remove(b'(').remove(b')').remove(b'*'),
+    &UNRESERVED.add(b'~').remove(b'*'),
+];
+
+/// All but the unreserved characters of RFC 3986.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// The forms of one connection's credentials. A connection that gets a new one, such as a token
 /// that was minted or rotated, adds it before it is first sent.
 pub struct Needles {
     forms: RwLock<BTreeSet<Vec<u8>>>,
-    automaton: RwLock<Option<Arc<AhoCorasick>>>,
+    searches: RwLock<Option<Searches>>,
+}
+
+/// The same forms, looked for in two ways.
+#[derive(Clone)]
+struct Searches {
+    exact: Arc<AhoCorasick>,
+    /// For names of headers, which lose their case on the way.
+    any_case: Arc<AhoCorasick>,
 }
 
 /// Removes the credentials of all connections that a step was granted.
@@ -37,7 +59,7 @@ impl Needles {
     /// All forms of `secrets`. Those under 4 bytes are left out.
     #[must_use]
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let needles = Self { forms: RwLock::default(), automaton: RwLock::default() };
+        let needles = Self { forms: RwLock::default(), searches: RwLock::default() };
         needles.learn(secrets);
         needles
     }
@@ -55,17 +77,32 @@ impl Needles {
         if known.len() == before {
             return;
         }
-        let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&*known);
-        // Can only fail by running out of its own size limit, gigabytes away from a key.
-        let built = built.ok().map(Arc::new);
+        let built = Searches::build(&known);
         let mut everywhere = EVERYWHERE.lock().unwrap_or_else(PoisonError::into_inner);
         everywhere.retain(|known| known.strong_count() > 0);
-        everywhere.extend(built.as_ref().map(Arc::downgrade));
-        *self.automaton.write().unwrap_or_else(PoisonError::into_inner) = built;
+        everywhere.extend(built.as_ref().map(|searches| Arc::downgrade(&searches.exact)));
+        *self.searches.write().unwrap_or_else(PoisonError::into_inner) = built;
     }
 
-    fn automaton(&self) -> Option<Arc<AhoCorasick>> {
-        self.automaton.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn searches(&self) -> Option<Searches> {
+        self.searches.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Searches {
+    /// None only beyond a size limit that is gigabytes away from a key.
+    fn build(forms: &BTreeSet<Vec<u8>>) -> Option<Self> {
+        let build = |any_case: bool| {
+            AhoCorasick::builder()
+                // The other kind takes kilobytes for each byte of a long key.
+                .kind(Some(AhoCorasickKind::ContiguousNFA))
+                .match_kind(MatchKind::LeftmostLongest)
+                .ascii_case_insensitive(any_case)
+                .build(forms)
+                .ok()
+                .map(Arc::new)
+        };
+        Some(Self { exact: build(false)?, any_case: build(true)? })
     }
 }
 
@@ -138,12 +175,17 @@ impl Redactor {
     /// taken out.
     pub(crate) fn answer(&self, answer: Answer) -> (Answer, u64) {
         let mut found = 0;
-        let headers = answer.headers.into_iter().map(|(name, value)| {
+        let mut headers = Vec::with_capacity(answer.headers.len());
+        for (name, value) in answer.headers {
+            // There is no half of a header: without its name its value means nothing.
+            if self.finds_in_name(&name) {
+                found += 1;
+                continue;
+            }
             let clean = self.text(&value);
             found += u64::from(clean != value);
-            (name, clean.into_owned())
-        });
-        let headers = headers.collect();
+            headers.push((name, clean.into_owned()));
+        }
         let (body, in_body) = self.bytes(answer.body);
         (Answer { status: answer.status, headers, body }, found + in_body as u64)
     }
@@ -167,8 +209,36 @@ impl Redactor {
         self.automata().any(|automaton| automaton.is_match(text))
     }
 
+    /// Whether a header's name holds a credential, in capitals or not: names lose their case.
+    #[must_use]
+    pub fn finds_in_name(&self, name: &str) -> bool {
+        self.searches().any(|searches| searches.any_case.is_match(name))
+    }
+
+    /// Where credentials are in `bytes`: in order, none inside another.
+    #[must_use]
+    pub fn places(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        let mut found: Vec<Range<usize>> = Vec::new();
+        for automaton in self.automata() {
+            found.extend(automaton.find_iter(bytes).map(|hit| hit.range()));
+        }
+        found.sort_by_key(|place| place.start);
+        found.dedup_by(|next, last| {
+            let within = next.start < last.end;
+            if within {
+                last.end = last.end.max(next.end);
+            }
+            within
+        });
+        found
+    }
+
     fn automata(&self) -> impl Iterator<Item = Arc<AhoCorasick>> {
-        self.0.iter().filter(|_| Layer::Redact.on()).filter_map(|needles| needles.automaton())
+        self.searches().map(|searches| searches.exact)
+    }
+
+    fn searches(&self) -> impl Iterator<Item = Searches> {
+        self.0.iter().filter(|_| Layer::Redact.on()).filter_map(|needles| needles.searches())
     }
 }
 
@@ -183,11 +253,11 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
     });
     forms.push(hex.to_uppercase().into_bytes());
     forms.push(hex.into_bytes());
-    let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-    forms.push(percent.to_lowercase().into_bytes());
-    forms.push(percent.into_bytes());
-    // In JSON, in JSON inside of JSON, and as messages quote what they repeat.
-    for quoted in [secret.to_owned(), secret.escape_debug().to_string()] {
+    forms.extend(percent_forms(secret));
+    // In JSON, in JSON inside of JSON, and as messages and pages quote what they repeat.
+    let mut quoted = html_forms(secret);
+    quoted.extend([secret.to_owned(), secret.escape_debug().to_string()]);
+    for quoted in quoted {
         let in_json = |text: &String| Value::from(text.as_str()).to_string();
         let nested = iter::successors(Some(quoted), |text| {
             let json = in_json(text);
@@ -195,8 +265,46 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         });
         forms.extend(nested.take(3).map(String::into_bytes));
     }
-    // A lower-cased percent form may lose what makes it a needle at all.
-    forms.retain(|form| form.len() >= SECRET_BYTES_MIN);
+    forms
+}
+
+/// What each of the encoders makes of `secret`, with small and with capital hexadecimal digits, and
+/// with a blank as a blank or as the plus of a form.
+fn percent_forms(secret: &str) -> Vec<Vec<u8>> {
+    let mut forms = Vec::new();
+    for kept in PERCENT {
+        let capital = utf8_percent_encode(secret, kept).to_string();
+        for text in [small_digits(&capital), capital] {
+            forms.push(text.replace("%20", "+").into_bytes());
+            forms.push(text.into_bytes());
+        }
+    }
+    forms
+}
+
+/// A percent-encoded text whose escapes, and nothing else, are in small letters.
+fn small_digits(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        // What an encoder wrote has two digits behind each percent sign.
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        text.push('%');
+        text.push_str(&digits.to_ascii_lowercase());
+        text.push_str(rest);
+    }
+    text
+}
+
+/// `secret` in a page: encoders agree on `&amp;`, `&lt;` and `&gt;`, and not on the quotes.
+fn html_forms(secret: &str) -> Vec<String> {
+    let text = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let mut forms = Vec::new();
+    for double in ["\"", "&quot;", "&#34;", "&#x22;"] {
+        for single in ["'", "&#39;", "&#x27;", "&#039;", "&apos;"] {
+            forms.push(text.replace('"', double).replace('\'', single));
+        }
+    }
     forms
 }
 
@@ -257,6 +365,64 @@ mod tests {
             assert!(!redactor.finds(&clean), "{clean}");
             assert_eq!(redactor.bytes(text.clone().into_bytes()).0, clean.as_bytes());
         }
+    }
+
+    #[test]
+    fn what_usual_encoders_make_of_a_credential_is_found() {
+        let cases = [
+            // RFC 3986, as most libraries do it.
+            ("CANARY-0a_1b.2c~3d/e+f", "CANARY-0a_1b.2c~3d%2Fe%2Bf"),
+            ("CANARY-0a_1b.2c~3d/e+f", "CANARY-0a_1b.2c~3d%2fe%2bf"),
+            // Python's `quote`.
+            ("CANARY-0a_1b.2c~3d/e+f", "CANARY-0a_1b.2c~3d/e%2Bf"),
+            ("CANARY-0a_1b.2c~3d/e+f", "CANARY-0a_1b.2c~3d/e%2bf"),
+            // Forms: of Python, and of browsers.
+            ("CANARY a~b*c/d", "CANARY+a~b%2Ac%2Fd"),
+            ("CANARY a~b*c/d", "CANARY+a%7Eb*c%2Fd"),
+            ("CANARY a~b*c/d", "CANARY+a%7eb*c%2fd"),
+            // `encodeURIComponent`.
+            ("CANARY'(a)!b/c d", "CANARY'(a)!b%2Fc%20d"),
+            // All but letters and digits, with small digits, and capitals as they are.
+            ("CANARY-Ab/Cd", "CANARY%2dAb%2fCd"),
+            ("CANARY-Ab/Cd", "CANARY%2DAb%2FCd"),
+            // Pages: Python, Go, and those that leave one quote.
+            ("CANARY&<a>\"b'c", "CANARY&amp;&lt;a&gt;&quot;b&#x27;c"),
+            ("CANARY&<a>\"b'c", "CANARY&amp;&lt;a&gt;&#34;b&#39;c"),
+            ("CANARY&<a>\"b'c", "CANARY&amp;&lt;a&gt;&quot;b'c"),
+            ("CANARY&<a>\"b'c", "CANARY&amp;&lt;a&gt;\\\"b'c"),
+        ];
+        for (secret, encoded) in cases {
+            let text = format!("?key={encoded}&x=1");
+
+            assert_eq!(redactor(secret).text(&text), "?key=***&x=1", "{secret}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_called_like_a_credential_is_dropped_and_counted() {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers = vec![
+            header("canary-0123456789", "x"),
+            header("x-canary-0123456789-y", "x"),
+            header("x-plain", "CANARY-0123456789"),
+            header("x-canary", "y"),
+        ];
+        let answer = Answer { status: 200, headers, body: vec![] };
+
+        let (clean, found) = redactor("CANARY-0123456789").answer(answer);
+
+        assert_eq!(clean.headers, [header("x-plain", MASK), header("x-canary", "y")]);
+        assert_eq!(found, 3);
+    }
+
+    #[test]
+    fn places_are_in_order_and_one_that_reaches_into_another_is_one_with_it() {
+        let needles = |text: &str| Arc::new(Needles::new([&Secret::new(text.to_owned())]));
+        let redactor = Redactor::new(vec![needles("abcd-efgh"), needles("efgh-ijkl")]);
+
+        let places = redactor.places(b"efgh-ijkl abcd-efgh-ijkl x abcd-efgh");
+
+        assert_eq!(places, [0..9, 10..24, 27..36]);
     }
 
     #[test]

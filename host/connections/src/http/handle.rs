@@ -34,31 +34,41 @@ pub struct Response {
     read: usize,
 }
 
+/// What a guest asked for, as far as it can be said in one way.
+struct Ready {
+    method: reqwest::Method,
+    url: reqwest::Url,
+    headers: reqwest::header::HeaderMap,
+}
+
 impl Client {
     /// One request, all the way.
     async fn exchange(&self, asked: Request) -> Result<Response, CallError> {
+        let text = format!("{} {}", asked.method, asked.path);
+        let Ready { method, url, headers } = match self.ready(&asked) {
+            Ok(ready) => ready,
+            Err(why) => {
+                // The values of a query are on no record that people read.
+                let asked = text.split_once('?').map_or(text.as_str(), |(asked, _query)| asked);
+                return Err(self.grant.refused(asked, why).await);
+            }
+        };
+        self.held.admit(&self.grant, &text).await?;
         let Held { service, breaker } = &*self.held;
-        let method = request::method(&asked.method)?;
-        let target = Target::parse(&asked.path)?;
-        let url = service.url(target)?;
-        let headers = request::headers(&asked.headers, service.injected())?;
-        let body = asked.body;
-        service.check_body(body.as_deref())?;
+        let Request { method: verb, path, body, timeout_ms, .. } = asked;
         let sent = body.as_deref().unwrap_or_default();
-        let path = target.as_str();
         let operation = Operation {
-            text: format!("{} {path}", asked.method),
-            writes: request::writes(&asked.method),
+            text,
+            writes: request::writes(&verb),
             precondition: None,
-            digest: digest(&[asked.method.as_bytes(), path.as_bytes(), sent]),
+            digest: digest(&[verb.as_bytes(), path.as_bytes(), sent]),
             request_bytes: sent.len() as u64,
-            timeout_ms: asked.timeout_ms,
+            timeout_ms,
         };
         let in_scope = |scope: &Scope| match scope {
-            Scope::Http(rules) => check(rules, &asked.method, path),
-            Scope::Kubernetes(_) => check(&[], &asked.method, path),
+            Scope::Http(rules) => check(rules, &verb, &path),
+            Scope::Kubernetes(_) => check(&[], &verb, &path),
         };
-        breaker.check()?;
         let answer = self
             .grant
             .call(operation, in_scope, |bytes_max| async move {
@@ -68,6 +78,16 @@ impl Client {
             })
             .await?;
         Ok(Response { answer, read: 0 })
+    }
+
+    /// Takes a request if there is no doubt about what it means.
+    fn ready(&self, asked: &Request) -> Result<Ready, CallError> {
+        let service = &self.held.service;
+        let method = request::method(&asked.method)?;
+        let url = service.url(Target::parse(&asked.path)?)?;
+        let headers = request::headers(&asked.headers, service.injected())?;
+        service.check_body(asked.body.as_deref())?;
+        Ok(Ready { method, url, headers })
     }
 }
 
@@ -109,6 +129,8 @@ impl HostClient for View<'_> {
                 "limit.send-all",
                 format!("{} requests at once, and {TOGETHER_MAX} are allowed", asked.len()),
             );
+            let text = format!("{} requests at once", asked.len());
+            let refused = client.grant.refused(&text, refused).await;
             return Ok(asked.iter().map(|_| Err(connect_error(refused.clone()))).collect());
         }
         let exchanges = asked.into_iter().map(|asked| client.exchange(asked));

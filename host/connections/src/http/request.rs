@@ -30,6 +30,7 @@ const HOST_MANAGED: &[&str] = &[
     "upgrade",
     "user-agent",
     "via",
+    "x-client-ip",
     // What was matched is what must be carried out: these change method or path behind it.
     "x-http-method",
     "x-http-method-override",
@@ -105,10 +106,11 @@ pub(crate) fn headers(
         let shown = shown.escape_debug().to_string();
         let parsed = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| invalid("header", format!("`{shown}` can't name a header")))?;
-        let lower = parsed.as_str();
-        let managed = HOST_MANAGED.contains(&lower)
-            || HOST_MANAGED_BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning))
-            || injected.contains_key(&parsed);
+        // Many servers read `x_forwarded_for` and `x-forwarded-for` into the same variable.
+        let twin = hyphened(&parsed);
+        let managed = HOST_MANAGED.contains(&twin.as_str())
+            || HOST_MANAGED_BEGINNINGS.iter().any(|beginning| twin.starts_with(beginning))
+            || injected.keys().any(|own| hyphened(own) == twin);
         if shape && managed {
             return Err(invalid("header", format!("the header `{shown}` belongs to the host")));
         }
@@ -124,6 +126,15 @@ pub(crate) fn headers(
         headers.append(parsed, value);
     }
     Ok(headers)
+}
+
+fn hyphened(name: &HeaderName) -> String {
+    name.as_str().replace('_', "-")
+}
+
+/// Whether what stands in a header of this name is a credential or a session.
+pub(crate) fn carries_credentials(name: &HeaderName) -> bool {
+    WITHHELD.contains(&hyphened(name).as_str())
 }
 
 /// The headers of an answer that a guest may see: none of those that a connection sends its
@@ -181,6 +192,14 @@ mod tests {
             ("Impersonate-User", "admin"),
             ("X-Original-URL", "/admin"),
             ("X-HTTP-Method-Override", "DELETE"),
+            ("X-Client-IP", "10.0.0.1"),
+            ("x_http_method_override", "DELETE"),
+            ("x_forwarded_for", "10.0.0.1"),
+            ("x_forwarded-for", "10.0.0.1"),
+            ("impersonate_user", "admin"),
+            ("content_length", "1"),
+            ("dd_api_key", "x"),
+            ("DD_API-KEY", "x"),
             ("x ", "x"),
             ("", "x"),
             ("x", "a\r\nY: z"),

@@ -46,7 +46,7 @@ struct Common {
     client_key: Option<SecretSource>,
     allow_cleartext: bool,
     proxy: Option<ProxySource>,
-    headers: BTreeMap<String, SecretSource>,
+    headers: BTreeMap<String, HeaderSource>,
     strict: bool,
 }
 
@@ -55,6 +55,18 @@ struct Common {
 #[serde(untagged)]
 enum ProxySource {
     Text(String),
+    Kept(SecretSource),
+}
+
+/// The value of a header: a text that is no secret, such as a tenant, or where a credential is.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "the value of a header in `headers` is `{env: NAME}` or `{file: PATH}`, or a text \
+                 if it is no secret"
+)]
+enum HeaderSource {
+    Plain(String),
     Kept(SecretSource),
 }
 
@@ -242,6 +254,13 @@ fn injected(profile: &Profile, read: &Read, folder: &Path) -> Result<Injected, S
         injected.secrets.push(secret);
     }
     for (name, source) in &read.common.headers {
+        let source = match source {
+            HeaderSource::Kept(source) => source,
+            HeaderSource::Plain(text) => {
+                plain_header(&mut injected.headers, name, text)?;
+                continue;
+            }
+        };
         let secret = source.read(&format!("the header `{name}` of the connection"), folder);
         let secret = secret.map_err(|error| crate::transport::chain(&error))?;
         inject(&mut injected.headers, name, "", &secret)
@@ -249,6 +268,21 @@ fn injected(profile: &Profile, read: &Read, folder: &Path) -> Result<Injected, S
         injected.secrets.extend(credential_forms::of_header(secret.reveal()));
     }
     Ok(injected)
+}
+
+/// A header that tells no secret: what it says may be seen anywhere.
+fn plain_header(headers: &mut HeaderMap, name: &str, text: &str) -> Result<(), String> {
+    let cant = |_| format!("the header `{name}` can't be sent");
+    let parsed = header_name(name).map_err(cant)?;
+    if request::carries_credentials(&parsed) {
+        return Err(format!(
+            "the header `{name}` carries a credential, and a plain text is shown to steps: \
+             write `{{env: NAME}}` or `{{file: PATH}}`"
+        ));
+    }
+    let value = HeaderValue::from_str(text);
+    headers.insert(parsed, value.map_err(|_| cant(String::new()))?);
+    Ok(())
 }
 
 fn place(

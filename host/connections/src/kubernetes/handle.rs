@@ -1,28 +1,21 @@
 //! `bowline:connect/kubernetes`: the handle that a guest holds.
 
-use super::precondition::Precondition;
-use super::touched::{check_object, touched};
+use super::prepared::Prepared;
 use super::watch::Watcher;
-use super::{KubernetesService, answer, deletion, discovery, protected, request};
+use super::{KubernetesService, answer, discovery, protected, request};
 use crate::bindings::errors::ConnectError;
 use crate::bindings::kubernetes::{
     Change, Host, HostCluster, HostWatcher, Kind, PatchKind, Query, Target, WriteOptions, Written,
 };
 use crate::bindings::{View, connect_error, push, rules};
 use crate::breaker::Held;
-use effects::scope::kubernetes::{Question, check};
+use effects::scope::kubernetes::check;
 use effects::{Answer, CallError, Grant, Operation, Scope, digest};
-use sandbox::{Context, json};
-use serde_json::{Map, Value, json};
+use sandbox::Context;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::Resource;
-
-/// Bytes of an object or patch from a guest; the budget has the last word.
-const OBJECT_BYTES_MAX: usize = 4 << 20;
-
-/// Asks for the server's printed table.
-const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
 /// A cluster, as a guest holds it.
 #[derive(Clone)]
@@ -30,86 +23,6 @@ const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/js
 pub struct Cluster {
     grant: Grant,
     held: Arc<Held<KubernetesService>>,
-}
-
-/// A request that is ready, and what it is about.
-struct Prepared<'a> {
-    verb: &'static str,
-    kind: &'a Kind,
-    namespace: Option<&'a str>,
-    name: Option<&'a str>,
-    subresource: Option<&'a str>,
-    touched: Option<Vec<String>>,
-    /// Fields among those touched that a rule must name.
-    protected: Vec<String>,
-    method: http::Method,
-    path: String,
-    accept: &'static str,
-    content: Option<(&'static str, Vec<u8>)>,
-    precondition: Option<String>,
-    dry_run: bool,
-}
-
-impl<'a> Prepared<'a> {
-    fn read(verb: &'static str, kind: &'a Kind, namespace: Option<&'a str>, path: String) -> Self {
-        Self {
-            verb,
-            kind,
-            namespace,
-            name: None,
-            subresource: None,
-            touched: None,
-            protected: Vec::new(),
-            method: http::Method::GET,
-            path,
-            accept: "application/json",
-            content: None,
-            precondition: None,
-            dry_run: false,
-        }
-    }
-
-    fn on(verb: &'static str, target: &'a Target, path: String) -> Self {
-        let mut prepared = Self::read(verb, &target.kind, target.namespace.as_deref(), path);
-        prepared.name = Some(&target.name);
-        prepared.subresource = target.subresource.as_deref();
-        prepared
-    }
-
-    fn writes(&self) -> bool {
-        self.method != http::Method::GET && !self.dry_run
-    }
-
-    fn operation(&self) -> Operation {
-        let mut text = request::text(self.verb, self.kind, self.namespace, self.name);
-        if let Some(subresource) = self.subresource {
-            text = format!("{text}/{subresource}");
-        }
-        if self.dry_run {
-            text.push_str(" (dry run)");
-        }
-        let body = self.content.as_ref().map_or(&[][..], |(_, body)| body);
-        Operation {
-            text,
-            writes: self.writes(),
-            precondition: self.precondition.clone(),
-            digest: digest(&[self.method.as_str().as_bytes(), self.path.as_bytes(), body]),
-            request_bytes: body.len() as u64,
-            timeout_ms: None,
-        }
-    }
-
-    fn question(&self) -> Question<'_> {
-        Question {
-            verb: self.verb,
-            group: &self.kind.group,
-            resource: &self.kind.resource,
-            namespace: self.namespace,
-            name: self.name,
-            subresource: self.subresource,
-            touched: self.touched.as_deref(),
-        }
-    }
 }
 
 impl Cluster {
@@ -137,8 +50,8 @@ impl Cluster {
             }?;
             named.clone().map(|()| rule)
         };
+        self.held.admit(&self.grant, &operation.text).await?;
         let Held { service, breaker } = &*self.held;
-        breaker.check()?;
         self.grant
             .call(operation, in_scope, |bytes_max| async move {
                 let answer = service.send(request, bytes_max).await?;
@@ -167,19 +80,6 @@ impl Cluster {
             self.held.service.pages.remember(kind, namespace, &list);
         }
         Ok(text)
-    }
-
-    /// The path of one page. A token that goes on with another list is refused.
-    fn page(
-        &self,
-        kind: &Kind,
-        namespace: Option<&str>,
-        query: &Query,
-    ) -> Result<String, CallError> {
-        let path = request::collection(kind, namespace)?;
-        let path = request::with_query(&path, &request::page(query)?);
-        let token = query.continue_token.as_deref();
-        self.held.service.pages.check(kind, namespace, token).map(|()| path)
     }
 
     async fn write(&self, prepared: Prepared<'_>) -> Result<Written, CallError> {
@@ -211,8 +111,8 @@ impl Cluster {
             http::Request::get(path).header(http::header::ACCEPT, accept).body(Vec::new());
         let request = request
             .map_err(|error| CallError::invalid("kubernetes.invalid-request", error.to_string()))?;
+        self.held.admit(&self.grant, &operation.text).await?;
         let Held { service, breaker } = &*self.held;
-        breaker.check()?;
         let answer = self
             .grant
             .call(
@@ -230,9 +130,21 @@ impl Cluster {
             .map_err(|error| CallError::invalid("kubernetes.unreadable", error.to_string()))
     }
 
+    /// What was asked for, if it can be said in one way; a refusal is put on record.
+    async fn ready<'a>(
+        &self,
+        asked: impl FnOnce() -> String,
+        prepared: Result<Prepared<'a>, CallError>,
+    ) -> Result<Prepared<'a>, CallError> {
+        match prepared {
+            Ok(prepared) => Ok(prepared),
+            Err(why) => Err(self.grant.refused(&asked(), why).await),
+        }
+    }
+
     async fn get(&self, target: &Target) -> Result<String, CallError> {
-        let path = request::object(target)?;
-        self.read(Prepared::on("get", target, path)).await
+        let prepared = self.ready(|| on("get", target), Prepared::get(target)).await?;
+        self.read(prepared).await
     }
 
     async fn list(
@@ -241,8 +153,9 @@ impl Cluster {
         namespace: Option<&str>,
         query: &Query,
     ) -> Result<String, CallError> {
-        let path = self.page(kind, namespace, query)?;
-        self.read_page(Prepared::read("list", kind, namespace, path)).await
+        let prepared = Prepared::list(kind, namespace, query, &self.held.service.pages);
+        let asked = || request::text("list", kind, namespace, None);
+        self.read_page(self.ready(asked, prepared).await?).await
     }
 
     async fn table(
@@ -252,20 +165,11 @@ impl Cluster {
         name: Option<&str>,
         query: &Query,
     ) -> Result<String, CallError> {
-        let (verb, path) = match name {
-            Some(name) => {
-                let target = Target {
-                    kind: kind.clone(),
-                    namespace: namespace.map(str::to_owned),
-                    name: name.to_owned(),
-                    subresource: None,
-                };
-                ("get", request::object(&target)?)
-            }
-            None => ("list", self.page(kind, namespace, query)?),
-        };
-        let prepared = Prepared::read(verb, kind, namespace, path);
-        self.read_page(Prepared { name, accept: TABLE, ..prepared }).await
+        let pages = &self.held.service.pages;
+        let prepared = Prepared::table(kind, namespace, name, query, pages);
+        let verb = if name.is_some() { "get" } else { "list" };
+        let asked = || request::text(verb, kind, namespace, name);
+        self.read_page(self.ready(asked, prepared).await?).await
     }
 
     async fn create(
@@ -275,34 +179,9 @@ impl Cluster {
         object: &str,
         options: &WriteOptions,
     ) -> Result<Written, CallError> {
-        let object = parse_object(object)?;
-        if !Precondition::of(options).is_none() {
-            let message = "what is created has no version yet, so there is nothing to compare";
-            return Err(CallError::invalid("kubernetes.invalid-precondition", message));
-        }
-        let name = object_name(&object).map(str::to_owned);
-        let target = Target {
-            kind: kind.clone(),
-            namespace: namespace.map(str::to_owned),
-            name: name.clone().unwrap_or_default(),
-            subresource: None,
-        };
-        check_object(&object, &target)?;
-        let path = match &name {
-            // Its name must be one, although it does not stand in the path.
-            Some(_) => request::object(&target).and_then(|_| request::collection(kind, namespace)),
-            None => request::collection(kind, namespace),
-        }?;
-        let path = request::with_query(&path, &request::write(options, None)?);
-        let prepared = Prepared::read("create", kind, namespace, path);
-        self.write(Prepared {
-            name: name.as_deref(),
-            method: http::Method::POST,
-            content: Some(("application/json", Value::Object(object).to_string().into_bytes())),
-            dry_run: options.dry_run,
-            ..prepared
-        })
-        .await
+        let prepared = Prepared::create(kind, namespace, object, options);
+        let asked = || request::text("create", kind, namespace, None);
+        self.write(self.ready(asked, prepared).await?).await
     }
 
     async fn replace(
@@ -311,21 +190,8 @@ impl Cluster {
         object: &str,
         options: &WriteOptions,
     ) -> Result<Written, CallError> {
-        let object = parse_object(object)?;
-        check_object(&object, target)?;
-        let precondition = Precondition::of(options);
-        let text = precondition.text();
-        let object = precondition.into_object(object)?;
-        let path = request::with_query(&request::object(target)?, &request::write(options, None)?);
-        let prepared = Prepared::on("update", target, path);
-        self.write(Prepared {
-            method: http::Method::PUT,
-            content: Some(("application/json", Value::Object(object).to_string().into_bytes())),
-            precondition: text,
-            dry_run: options.dry_run,
-            ..prepared
-        })
-        .await
+        let prepared = Prepared::replace(target, object, options);
+        self.write(self.ready(|| on("update", target), prepared).await?).await
     }
 
     async fn patch(
@@ -335,31 +201,8 @@ impl Cluster {
         patch: &str,
         options: &WriteOptions,
     ) -> Result<Written, CallError> {
-        let patch = parse(patch)?;
-        let touched = touched(how, &patch, target)?;
-        if let (PatchKind::Apply, Value::Object(object)) = (how, &patch) {
-            check_object(object, target)?;
-        }
-        protected::check_identity(&touched)?;
-        let protected = protected::protected(&touched);
-        // What an apply leaves out it takes away, if it was applied before: it may touch anything.
-        let touched = (how != PatchKind::Apply).then_some(touched);
-        let precondition = Precondition::of(options);
-        let text = precondition.text();
-        let patch = precondition.into_patch(how, patch)?;
-        let parameters = request::write(options, Some(how))?;
-        let path = request::with_query(&request::object(target)?, &parameters);
-        let prepared = Prepared::on("patch", target, path);
-        self.write(Prepared {
-            touched,
-            protected,
-            method: http::Method::PATCH,
-            content: Some((request::media_type(how), patch.to_string().into_bytes())),
-            precondition: text,
-            dry_run: options.dry_run,
-            ..prepared
-        })
-        .await
+        let prepared = Prepared::patch(target, how, patch, options);
+        self.write(self.ready(|| on("patch", target), prepared).await?).await
     }
 
     async fn delete(
@@ -368,28 +211,14 @@ impl Cluster {
         given: Option<&str>,
         options: &WriteOptions,
     ) -> Result<Written, CallError> {
-        let given = given.map_or_else(|| Ok(Map::new()), parse_object)?;
-        deletion::check_options(&given)?;
-        let precondition = Precondition::of(options);
-        let text = precondition.text();
-        let mut body = precondition.into_delete(given);
-        body.insert("apiVersion".to_owned(), json!("v1"));
-        body.insert("kind".to_owned(), json!("DeleteOptions"));
-        if options.dry_run {
-            // A server that finds a body does not look at the query: a dry run that stands there
-            // only would delete.
-            body.insert("dryRun".to_owned(), json!(["All"]));
-        }
-        let prepared = Prepared::on("delete", target, request::object(target)?);
-        self.write(Prepared {
-            method: http::Method::DELETE,
-            content: Some(("application/json", Value::Object(body).to_string().into_bytes())),
-            precondition: text,
-            dry_run: options.dry_run,
-            ..prepared
-        })
-        .await
+        let prepared = Prepared::delete(target, given, options);
+        self.write(self.ready(|| on("delete", target), prepared).await?).await
     }
+}
+
+/// `get pods web/nginx-1`, for people.
+fn on(verb: &str, target: &Target) -> String {
+    request::text(verb, &target.kind, target.namespace.as_deref(), Some(&target.name))
 }
 
 impl Host for View<'_> {}
@@ -542,18 +371,4 @@ impl HostWatcher for View<'_> {
         self.table.delete(watcher)?;
         Ok(())
     }
-}
-
-fn parse(text: &str) -> Result<Value, CallError> {
-    json::parse(text, OBJECT_BYTES_MAX)
-        .map_err(|error| CallError::invalid("kubernetes.invalid-object", error.to_string()))
-}
-
-fn parse_object(text: &str) -> Result<Map<String, Value>, CallError> {
-    json::parse_object(text, OBJECT_BYTES_MAX)
-        .map_err(|error| CallError::invalid("kubernetes.invalid-object", error.to_string()))
-}
-
-fn object_name(object: &Map<String, Value>) -> Option<&str> {
-    object.get("metadata")?.get("name")?.as_str()
 }

@@ -1,6 +1,8 @@
 //! Metadata that means more than it says. Who owns an object decides when it is deleted, and its
 //! finalizers whether it may be: whoever may change these may delete without the verb. A rule that
-//! grants an object grants neither by the way; it must name the field.
+//! grants an object grants neither by the way; it must name the field. An `update` replaces the
+//! whole object, these fields with it, and the host can't see what was there: whoever grants the
+//! verb `update`, which only a rule without `fields` does, grants them too.
 
 use effects::scope::kubernetes::{self, Question};
 use effects::{Binding, CallError, Layer, Scope};
@@ -89,6 +91,8 @@ fn is_at_or_below(pointer: &str, root: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bindings::kubernetes::{Kind, Target, WriteOptions};
+    use crate::kubernetes::prepared::Prepared;
 
     fn scope(fields: Value) -> Scope {
         let mut rule = json!({"verbs": ["patch"], "resource": "pods", "namespace": "web"});
@@ -126,6 +130,46 @@ mod tests {
             };
             let named = check(&scope(fields.clone()), &question, &protected(&touched));
             assert_eq!(named.is_ok(), expected, "{fields}: {touched:?}");
+        }
+    }
+
+    #[test]
+    fn f06_an_update_touches_the_whole_object_and_no_rule_with_fields_allows_it() {
+        let owners = "/metadata/ownerReferences";
+        let cases = [
+            (json!(["update"]), Value::Null, true),
+            (json!(["update"]), json!(["/spec"]), false),
+            (json!(["update"]), json!(["/metadata", "/spec"]), false),
+            (json!(["update"]), json!([owners, "/metadata/finalizers"]), false),
+            (json!(["patch"]), Value::Null, false),
+        ];
+        for (verbs, fields, expected) in cases {
+            let mut rule = json!({"verbs": verbs, "resource": "pods", "namespace": "web"});
+            if !fields.is_null() {
+                rule["fields"] = fields.clone();
+            }
+            let scope = Scope::kubernetes(&[rule], Binding::all(&json!({}))).expect("a scope");
+            let target = Target {
+                kind: Kind { group: String::new(), version: "v1".into(), resource: "pods".into() },
+                namespace: Some("web".to_owned()),
+                name: "n".to_owned(),
+                subresource: None,
+            };
+            let options = WriteOptions {
+                dry_run: false,
+                field_manager: None,
+                force: false,
+                strict: false,
+                if_version: None,
+                if_uid: None,
+            };
+            let object = r#"{"metadata": {"name": "n", "finalizers": []}}"#;
+            let prepared = Prepared::replace(&target, object, &options).expect("an update");
+            let question = prepared.question();
+            let Scope::Kubernetes(rules) = &scope else { unreachable!("asked for a cluster") };
+            let allowed = kubernetes::check(rules, &question).is_ok()
+                && check(&scope, &question, &prepared.protected).is_ok();
+            assert_eq!(allowed, expected, "{verbs}: {fields}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::secret_source::SecretSource;
 use crate::tls::{CertificateSource, ClientIdentity, certificates};
-use crate::transport::chain;
+use crate::transport::{chain, host_and_port};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use effects::Secret;
@@ -61,10 +61,11 @@ pub(crate) async fn read(settings: &Value, folder: &Path) -> Result<Ready, Strin
         from_server(&written, folder)?
     };
     let config = &mut ready.config;
+    check_address(&config.cluster_url)?;
     if config.cluster_url.scheme_str() != Some("https") && !written.allow_cleartext {
         return Err(format!(
             "`{}` would send the credentials in clear; use https, or set `allowCleartext: true`",
-            config.cluster_url
+            host_and_port(&config.cluster_url.to_string())
         ));
     }
     if let Some(token) = &config.auth_info.token {
@@ -88,11 +89,26 @@ pub(crate) async fn read(settings: &Value, folder: &Path) -> Result<Ready, Strin
     Ok(ready)
 }
 
+/// An address is shown to whoever asks where a connection leads: no credential may be in it.
+fn check_address(url: &http::Uri) -> Result<(), String> {
+    let user = url.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    if !user && url.query().is_none() {
+        return Ok(());
+    }
+    Err(format!(
+        "the address of the cluster at `{}` holds a user, a password or a query; it has a host, \
+         perhaps a path, and nothing else: credentials go where the connection or the kubeconfig \
+         keeps them, such as `token`",
+        host_and_port(&url.to_string())
+    ))
+}
+
 fn from_server(written: &Written, folder: &Path) -> Result<Ready, String> {
     let server = written.server.as_deref().unwrap_or_default().trim().trim_end_matches('/');
     let server =
         if server.contains("://") { server.to_owned() } else { format!("https://{server}") };
-    let url = server.parse().map_err(|error| format!("`server: {server}` is no URL: {error}"))?;
+    // Whatever it is, it may hold a password where none belongs: the text is not repeated.
+    let url = server.parse().map_err(|error| format!("`server` is no URL: {error}"))?;
     let mut config = kube::Config::new(url);
     let mut secrets = Vec::new();
     let text = |error: crate::tls::TlsError| chain(&error);
@@ -258,6 +274,13 @@ mod tests {
             (json!({}), "exactly one of"),
             (json!({"server": "https://x", "inCluster": true}), "exactly one of"),
             (json!({"server": "http://x"}), "in clear"),
+            (json!({"server": "https://u:hunter2@x"}), "`x:443` holds a user"),
+            (json!({"server": "http://u:hunter2@x:80/p"}), "`x:80` holds a user"),
+            (json!({"server": "u:hunter2@x"}), "`x:443` holds a user"),
+            (json!({"server": "https://x/?token=hunter2"}), "`x:443` holds a user"),
+            (json!({"server": "https://u:hunter2@ x"}), "`server` is no URL"),
+            (json!({"server": "https://x", "clientCertificate": "x"}), "but no `clientKey`"),
+            (json!({"server": "https://x", "clientKey": {"value": "x"}}), "no `clientCertificate`"),
             (json!({"server": "https://x", "tokn": 1}), "tokn"),
             (json!({"server": "https://x", "token": {"value": "a\nb"}}), "no header can carry"),
             (json!({"server": "https://x", "token": {"file": "gone"}}), "gone"),
@@ -267,6 +290,7 @@ mod tests {
         for (settings, expected) in cases {
             let error = fault(settings.clone()).await;
             assert!(error.contains(expected), "{settings}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 
@@ -278,6 +302,23 @@ mod tests {
         ] {
             let ready = read(&json!({"server": server}), Path::new("")).await.unwrap();
             assert_eq!(ready.config.cluster_url.to_string(), url);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_in_the_address_of_a_kubeconfig_is_refused_and_not_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        for server in ["https://u:hunter2@x.example.com", "http://u:hunter2@x.example.com:443/p"] {
+            let text = format!(
+                "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{{name: a, context: {{cluster: c, user: u}}}}]\nclusters: [{{name: c, cluster: {{server: '{server}'}}}}]\nusers: [{{name: u, user: {{token: t0ken}}}}]\n"
+            );
+            std::fs::write(folder.path().join("config"), text).unwrap();
+
+            let refused =
+                read(&json!({"kubeconfig": "config"}), folder.path()).await.err().unwrap();
+
+            assert!(refused.contains("`x.example.com:443` holds a user"), "{refused}");
+            assert!(!refused.contains("hunter2"), "{refused}");
         }
     }
 

@@ -8,17 +8,27 @@ use super::protected::IDENTITY_ROOTS;
 use crate::bindings::kubernetes::{PatchKind, Target};
 use effects::CallError;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// What a `test` may always look at: the conditions that make a write safe to repeat.
 const CONDITIONS: &[&str] = &["/metadata/resourceVersion", "/metadata/uid"];
 
-/// The pointers that `patch` touches on `target`, sorted.
+/// The pointers that a patch touches, each list sorted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pointers {
+    /// All of them, also those that it only looks at.
+    pub(crate) touched: Vec<String>,
+    /// Those whose value may be another afterwards, and those that are read into them.
+    pub(crate) changed: Vec<String>,
+}
+
+/// The pointers that `patch` touches on `target`.
 pub(crate) fn touched(
     how: PatchKind,
     patch: &Value,
     target: &Target,
-) -> Result<Vec<String>, CallError> {
-    let mut touched = Touched { how, target, pointers: Vec::new() };
+) -> Result<Pointers, CallError> {
+    let mut touched = Touched { how, target, pointers: Vec::new(), tested: Vec::new() };
     match (how, patch) {
         (PatchKind::JsonPatch, Value::Array(operations)) => {
             operations.iter().try_for_each(|operation| touched.operation(operation))?;
@@ -27,16 +37,21 @@ pub(crate) fn touched(
         (_, Value::Object(_)) => touched.leaves(patch, String::new())?,
         _ => return Err(malformed("a patch of this kind is an object")),
     }
-    let mut pointers = touched.pointers;
-    pointers.sort();
-    pointers.dedup();
-    Ok(pointers)
+    let Touched { pointers: changed, tested, .. } = touched;
+    let touched = sorted(changed.iter().cloned().chain(tested));
+    Ok(Pointers { touched, changed: sorted(changed) })
+}
+
+fn sorted(pointers: impl IntoIterator<Item = String>) -> Vec<String> {
+    pointers.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 struct Touched<'a> {
     how: PatchKind,
     target: &'a Target,
     pointers: Vec<String>,
+    /// Only looked at.
+    tested: Vec<String>,
 }
 
 impl Touched<'_> {
@@ -58,7 +73,7 @@ impl Touched<'_> {
             }
             Some("test") if CONDITIONS.contains(&path.as_str()) => {}
             // Whether a test holds tells what is there.
-            Some("test") => self.pointers.push(path),
+            Some("test") => self.tested.push(path),
             _ => {
                 return Err(malformed(
                     "an operation is none of add, copy, move, remove, replace, test",
@@ -125,7 +140,8 @@ impl Touched<'_> {
         if self.how != PatchKind::StrategicMerge {
             return Ok(());
         }
-        let mut inside = Touched { how: self.how, target: self.target, pointers: Vec::new() };
+        let (pointers, tested) = (Vec::new(), Vec::new());
+        let mut inside = Touched { how: self.how, target: self.target, pointers, tested };
         match value {
             Value::Array(elements) => {
                 elements.iter().try_for_each(|element| inside.leaves(element, "/-".to_owned()))
@@ -286,8 +302,44 @@ mod tests {
             (apply, json!({"metadata": {"namespace": "other"}}), &["/metadata/namespace"]),
         ];
         for (how, patch, expected) in cases {
-            assert_eq!(touched(how, &patch, &target()).unwrap(), expected, "{patch}");
+            assert_eq!(touched(how, &patch, &target()).unwrap().touched, expected, "{patch}");
         }
+    }
+
+    #[test]
+    fn f06_a_test_looks_at_a_field_and_changes_none() {
+        let name = "/metadata/name";
+        let cases: [(Value, &[&str], &[&str]); 3] = [
+            (json!([{"op": "test", "path": name, "value": "nginx"}]), &[name], &[]),
+            (
+                json!([
+                    {"op": "test", "path": "/metadata/finalizers", "value": []},
+                    {"op": "replace", "path": "/spec/replicas", "value": 2},
+                ]),
+                &["/metadata/finalizers", "/spec/replicas"],
+                &["/spec/replicas"],
+            ),
+            (
+                json!([
+                    {"op": "test", "path": name, "value": "nginx"},
+                    {"op": "replace", "path": name, "value": "other"},
+                ]),
+                &[name],
+                &[name],
+            ),
+        ];
+        for (patch, all, changed) in cases {
+            let pointers = touched(PatchKind::JsonPatch, &patch, &target()).unwrap();
+            assert_eq!(
+                (pointers.touched, pointers.changed),
+                (texts(all), texts(changed)),
+                "{patch}"
+            );
+        }
+    }
+
+    fn texts(pointers: &[&str]) -> Vec<String> {
+        pointers.iter().map(|pointer| (*pointer).to_owned()).collect()
     }
 
     #[test]

@@ -50,17 +50,27 @@ impl Watcher {
         Ok(watcher)
     }
 
-    async fn connect(&mut self) -> Result<(), CallError> {
-        let namespace = self.namespace.as_deref();
-        let path = request::collection(&self.kind, namespace)?;
+    /// The path of the stream.
+    fn path(&self) -> Result<String, CallError> {
+        let path = request::collection(&self.kind, self.namespace.as_deref())?;
         let mut parameters = request::page(&Query { limit: None, ..self.query.clone() })?;
         parameters.retain(|(name, _)| !matches!(*name, "limit" | "continue"));
         parameters.push(("watch", "1".to_owned()));
         parameters.push(("allowWatchBookmarks", "true".to_owned()));
         parameters.extend(self.version.clone().map(|version| ("resourceVersion", version)));
-        let path = request::with_query(&path, &parameters);
+        Ok(request::with_query(&path, &parameters))
+    }
+
+    async fn connect(&mut self) -> Result<(), CallError> {
+        let namespace = self.namespace.as_deref();
+        let text = request::text("watch", &self.kind, namespace, None);
+        let path = match self.path() {
+            Ok(path) => path,
+            Err(why) => return Err(self.grant.refused(&text, why).await),
+        };
+        self.held.admit(&self.grant, &text).await?;
         let operation = Operation {
-            text: request::text("watch", &self.kind, namespace, None),
+            text,
             writes: false,
             precondition: None,
             digest: digest(&[b"GET", path.as_bytes()]),
@@ -81,7 +91,6 @@ impl Watcher {
             Scope::Kubernetes(rules) => check(rules, &question),
             Scope::Http(_) => check(&[], &question),
         };
-        breaker.check()?;
         let get = http::Request::get(&path).body(Vec::new());
         let get = get.map_err(|e| CallError::invalid("kubernetes.invalid-query", e.to_string()))?;
         let (status, opened) =

@@ -29,9 +29,9 @@ enum Method {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
-    /// Exactly this text.
+    /// Exactly this text; empty behind a slash at the end of a path, and only there.
     Literal(String),
-    /// `{name}`: any one segment.
+    /// `{name}`: any one segment that is not empty.
     One(String),
     /// One that an input will choose; as written.
     Input(String),
@@ -74,7 +74,9 @@ impl Rule {
         };
         let path = match (path, &rest) {
             ("", Some(_)) => Vec::new(),
-            _ => after_slash(path)?
+            // A slash at its end is part of the path, but not where more may follow.
+            (_, None) => segments(path, |segment| Segment::read(segment, binding))?,
+            (_, Some(_)) => after_slash(path)?
                 .split('/')
                 .map(|segment| Segment::read(segment, binding))
                 .collect::<Result<_, _>>()?,
@@ -212,7 +214,7 @@ impl Segment {
 
     fn covers(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::One(_), _) => true,
+            (Self::One(_), other) => !other.is_end(),
             (Self::Literal(a), Self::Literal(b)) | (Self::Input(a), Self::Input(b)) => a == b,
             (Self::Literal(_) | Self::Input(_), _) => false,
         }
@@ -220,10 +222,17 @@ impl Segment {
 
     fn meet(&self, other: &Self) -> Option<Self> {
         match (self, other) {
+            (Self::Literal(a), Self::Literal(b)) => (a == b).then(|| self.clone()),
+            // Neither stands for nothing, and no input is filled with nothing.
+            (a, b) if a.is_end() || b.is_end() => None,
             (Self::One(_), kept) | (kept, Self::One(_)) => Some(kept.clone()),
             (Self::Input(_), kept) | (kept, Self::Input(_)) => Some(kept.clone()),
-            (Self::Literal(a), Self::Literal(b)) => (a == b).then(|| self.clone()),
         }
+    }
+
+    /// Whether this is what stands behind a slash at the end of a path.
+    fn is_end(&self) -> bool {
+        matches!(self, Self::Literal(text) if text.is_empty())
     }
 
     fn to_text(&self) -> String {
@@ -287,6 +296,21 @@ fn after_slash(path: &str) -> Result<&str, String> {
     path.strip_prefix('/').ok_or_else(shown)
 }
 
+/// The segments of a whole path, the last of which may be empty: `/a/` is not `/a`.
+fn segments(
+    path: &str,
+    read: impl Fn(&str) -> Result<Segment, String>,
+) -> Result<Vec<Segment>, String> {
+    let path = after_slash(path)?;
+    let (inner, end) = match path.strip_suffix('/') {
+        Some(inner) => (Some(inner), Some(Segment::Literal(String::new()))),
+        None if path.is_empty() => (None, Some(Segment::Literal(String::new()))),
+        None => (Some(path), None),
+    };
+    let inner = inner.into_iter().flat_map(|inner| inner.split('/')).map(read);
+    inner.chain(end.map(Ok)).collect()
+}
+
 /// The dotted path of the input that `text` stands for as a whole: `${inputs.PATH}`, nothing else.
 fn whole_input(text: &str) -> Option<&str> {
     let path = text.strip_prefix("${inputs.")?.strip_suffix('}')?;
@@ -296,7 +320,7 @@ fn whole_input(text: &str) -> Option<&str> {
 
 /// A path that is wholly an input: exactly these segments, none of which stands for another.
 fn given_path(path: &str) -> Result<Vec<Segment>, String> {
-    let segments = after_slash(path)?.split('/').map(|segment| {
+    segments(path, |segment| {
         let plain = !matches!(segment, "" | "." | "..")
             && segment
                 .bytes()
@@ -306,8 +330,7 @@ fn given_path(path: &str) -> Result<Vec<Segment>, String> {
         } else {
             Err(format!("`{}` can't be a segment of a path", segment.escape_debug()))
         }
-    });
-    segments.collect()
+    })
 }
 
 /// Decides about one request. `path_and_query` is exactly what is going to be sent. Returns the
@@ -390,6 +413,7 @@ mod tests {
             ("PUT", "/v1/a%20b/c:d?w=1", false),
             ("GET", "/v1/a%20b/c:d", false),
             ("PUT", "/v1/a%20b", false),
+            ("PUT", "/v1/a%20b/c:d/", false),
             ("PUT", "/v1/a%20b/c:d/e", false),
         ];
         for (method, path, expected) in cases {
@@ -459,6 +483,38 @@ mod tests {
     }
 
     #[test]
+    fn a_slash_at_the_end_is_part_of_a_path() {
+        let paths = ["/", "/a", "/a/", "/a/b", "/a/b/"];
+        let cases: [(&str, &[&str]); 9] = [
+            ("/", &["/"]),
+            ("/a", &["/a"]),
+            ("/a/", &["/a/"]),
+            ("/{x}", &["/a"]),
+            ("/{x}/", &["/a/"]),
+            ("/a/{x}", &["/a/b"]),
+            ("/a/{x}/", &["/a/b/"]),
+            ("/a/**", &["/a", "/a/", "/a/b", "/a/b/"]),
+            ("/**", &paths),
+        ];
+        for (rule, expected) in cases {
+            let held = rules(json!([{"method": "GET", "path": rule}]), json!({})).unwrap();
+            let allowed: Vec<_> =
+                paths.into_iter().filter(|path| check(&held, "GET", path).is_ok()).collect();
+            assert_eq!(allowed, expected, "{rule}");
+        }
+        let asked = || json!([{"method": "GET", "path": "${inputs.path}"}]);
+        for path in ["/", "/a/", "/a/b/"] {
+            let given = rules(asked(), json!({"path": path})).unwrap();
+            assert!(check(&given, "GET", path).is_ok(), "{path}");
+            assert!(check(&given, "GET", path.trim_end_matches('/')).is_err(), "{path}");
+        }
+        for path in ["//", "/a//", "/a//b", "//**", "/a//**", "/{x}//"] {
+            assert!(rules(json!([{"method": "GET", "path": path}]), json!({})).is_err(), "{path}");
+            assert!(rules(asked(), json!({"path": path})).is_err(), "{path}");
+        }
+    }
+
+    #[test]
     fn an_input_can_never_widen_a_rule() {
         for input in ["*", "{any}", "a/b", "..", "", "a?b", "a%2fb"] {
             let read =
@@ -487,6 +543,8 @@ mod tests {
         let cases = [
             (json!({"method": "GET", "path": "/a/1", "query": ["p"]}), None),
             (json!({"method": "GET", "path": "/a/{x}"}), None),
+            (json!({"method": "GET", "path": "/a/"}), Some("scope.wider")),
+            (json!({"method": "GET", "path": "/a/1/"}), Some("scope.wider")),
             (json!({"method": "PUT", "path": "/a/1"}), Some("scope.wider")),
             (json!({"method": "GET", "path": "/{x}/1"}), Some("scope.wider")),
             (json!({"method": "GET", "path": "/a/1", "query": ["r"]}), Some("scope.wider")),

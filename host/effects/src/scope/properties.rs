@@ -43,13 +43,11 @@ fn kubernetes_rule() -> impl Strategy<Value = Value> {
 fn http_rule() -> impl Strategy<Value = Value> {
     let methods = select(vec!["*", "GET", "POST"]);
     let segment = prop_oneof![select(SEGMENTS).prop_map(str::to_owned), Just("{id}".to_owned())];
-    let path = (prop::collection::vec(segment, 0..4), any::<bool>());
+    let path = (prop::collection::vec(segment, 0..4), select(vec!["", "/", "/**"]));
     let query = prop_oneof![Just(vec!["*"]), subsequence(KEYS.to_vec(), 0..=3),];
-    (methods, path, query).prop_map(|(method, (segments, rest), query)| {
+    (methods, path, query).prop_map(|(method, (segments, end), query)| {
         let mut path: String = segments.iter().map(|segment| format!("/{segment}")).collect();
-        if rest || segments.is_empty() {
-            path.push_str("/**");
-        }
+        path.push_str(if path.is_empty() && end.is_empty() { "/**" } else { end });
         json!({ "method": method, "path": path, "query": query })
     })
 }
@@ -88,10 +86,14 @@ fn call() -> impl Strategy<Value = Call> {
 }
 
 fn request() -> impl Strategy<Value = (&'static str, String)> {
-    let segments = prop::collection::vec(select(SEGMENTS), 1..4);
+    let segments = (prop::collection::vec(select(SEGMENTS), 0..4), any::<bool>());
     let keys = subsequence(KEYS.to_vec(), 0..=2);
     (select(vec!["GET", "POST", "PUT"]), segments, keys).prop_map(|(method, segments, keys)| {
-        let path: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+        let (segments, slash) = segments;
+        let mut path: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+        if slash || path.is_empty() {
+            path.push('/');
+        }
         let query: Vec<String> = keys.iter().map(|key| format!("{key}=1")).collect();
         let mark = if query.is_empty() { "" } else { "?" };
         (method, format!("{path}{mark}{}", query.join("&")))

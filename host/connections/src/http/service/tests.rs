@@ -429,6 +429,30 @@ async fn e18_no_request_goes_over_the_tls_session_of_another_connection() {
 }
 
 #[test]
+fn a_plain_header_is_sent_and_is_no_secret() {
+    let headers = json!({"X-Scope-OrgID": "json", "X-Kept": {"value": "CANARY-kept"}});
+    let made = service(json!({"baseUrl": "https://x.example.com", "headers": headers})).unwrap();
+    let redactor = Redactor::new(vec![Arc::clone(&made.needles)]);
+
+    assert_eq!(made.injected()["x-scope-orgid"], "json");
+    assert!(!made.injected()["x-scope-orgid"].is_sensitive());
+    assert!(made.injected()["x-kept"].is_sensitive());
+    assert_eq!(redactor.text("application/json CANARY-kept"), "application/json ***");
+    let refused = [
+        (json!({"Authorization": "Bearer x"}), "carries a credential"),
+        (json!({"X_Api_Key": "x"}), "carries a credential"),
+        (json!({"X-Scope-OrgID": "a\nb"}), "can't be sent"),
+        (json!({"bad name": "x"}), "can't be sent"),
+        (json!({"X-Scope-OrgID": 7}), "a text if it is no secret"),
+    ];
+    for (headers, expected) in refused {
+        let settings = json!({"baseUrl": "https://x.example.com", "headers": headers});
+        let error = service(settings).err().expect("a refusal");
+        assert!(error.contains(expected), "{headers}: {error}");
+    }
+}
+
+#[test]
 fn what_is_sent_in_a_header_is_a_needle_in_all_its_parts() {
     let headers = json!({"Authorization": {"value": "Basic Y2k6Q0FOQVJZLXBhc3M="}});
     let settings = json!({"baseUrl": "https://x.example.com", "headers": headers});
