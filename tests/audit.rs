@@ -113,6 +113,11 @@ fn each_tampering_is_found_and_named() {
         ),
         ("DELETE FROM event; DELETE FROM run", "run-lost"),
         ("UPDATE run SET status = 'failure'", "listing"),
+        (
+            "PRAGMA foreign_keys = OFF; UPDATE event SET run = -9223372036854775808;
+             UPDATE run SET id = -9223372036854775808",
+            "renumbered",
+        ),
     ];
     let whole = ran();
     let kept: Vec<(&str, Vec<u8>)> = [STORE, "home/.local/state/bowline/runs.db.marks"]
@@ -136,9 +141,23 @@ fn each_tampering_is_found_and_named() {
         assert!(text.ends(1).stdout.contains("do: "), "{tampering}: {}", text.stdout);
         if expected != "run-lost" {
             let page = place.run(&["audit", "@latest"]);
-            assert!(page.stdout.contains("BROKEN: "), "{tampering}: {}", page.stdout);
+            assert!(page.ends(1).stdout.contains("BROKEN: "), "{tampering}: {}", page.stdout);
         }
     }
+}
+
+#[test]
+fn a_journal_of_a_version_that_never_was_is_not_sound() {
+    let place = ran();
+    tamper(&place, "PRAGMA user_version = -5; UPDATE event SET at = at + 1");
+
+    let told = verified(&place);
+
+    let lines = told.ends(1).json();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(lines[0]["finding"], "unreadable");
+    assert_eq!(lines[1]["finding"], "run-lost");
+    assert_eq!(lines[2]["result"], "broken");
 }
 
 #[test]

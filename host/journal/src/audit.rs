@@ -61,6 +61,12 @@ pub enum Defect {
         /// How many events it had at least.
         count: u64,
     },
+    /// The run stands under another number than the one it was given, or under one that no run is
+    /// ever given.
+    Renumbered {
+        /// The number that it has now.
+        now: i64,
+    },
     /// The chain is sound in itself, but it is not the one that was marked: events up to this
     /// position were replaced and chained anew.
     Rewritten,

@@ -1,8 +1,8 @@
 //! A run as a record of decisions: who let what happen, under which rule, and what came of it.
 //!
 //! Drawn from events alone, one record per decision, in [`page()`] for people and in [`lines()`] for
-//! programs. Never shows a body or the value of a query; what an older journal does not know is
-//! unknown here and not guessed.
+//! programs. Never shows a body or the value of a query, nor what a plugin says of a failure of its
+//! own; what an older journal does not know is unknown here and not guessed.
 
 mod lines;
 mod page;
@@ -12,8 +12,8 @@ pub use page::page;
 
 use crate::RunView;
 use journal::audit::{Audited, Finding};
-use journal::{Effect, EffectOutcome, Event, Failure, Recorded, RunStatus};
-use serde_json::Value;
+use journal::{Denial, Effect, EffectOutcome, Event, Failure, Recorded, RunStatus};
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use workflow::StepName;
 
@@ -220,6 +220,14 @@ impl Call {
         self.effect.is_none()
     }
 
+    /// What would have allowed it, if it was refused for being outside of what was granted.
+    fn denial(&self) -> Option<&Denial> {
+        match &self.outcome {
+            Some(EffectOutcome::NotMade { denial, .. }) => denial.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Milliseconds from the intent on record to the outcome on record.
     fn took(&self, at: i64) -> Option<i64> {
         self.effect.as_ref()?;
@@ -239,11 +247,35 @@ fn struck(failure: &Failure) -> Option<&'static str> {
     ["limit", "denied", "handle"].into_iter().find(|known| *known == kind)
 }
 
+/// What a failure says, if the host's own codes stand for it: a plugin's words may hold what it was
+/// sent, and are shown with the run instead.
+fn words_of(failure: &Failure) -> Option<String> {
+    let (kind, rest) = failure.code.split_once('.')?;
+    let own = ["limit", "denied", "handle", "connection", "host"].contains(&kind);
+    (own || rest == "denied").then(|| without_query_values(&failure.message))
+}
+
+/// The facts that the host gives with a bound that was met: its measures and the name of what was
+/// done, and no text that a plugin wrote.
+fn facts_of(failure: &Failure) -> Option<Value> {
+    struck(failure)?;
+    let word =
+        |text: &str| text.len() <= 64 && text.chars().all(|c| c == '-' || c.is_ascii_lowercase());
+    let facts = failure.details.as_ref()?.as_object()?.iter().filter(|(name, value)| match value {
+        Value::Number(_) | Value::Bool(_) => true,
+        Value::String(text) => *name == "violation" && word(text),
+        _ => false,
+    });
+    let facts: Map<String, Value> =
+        facts.map(|(name, value)| (name.clone(), value.clone())).collect();
+    (!facts.is_empty()).then_some(Value::Object(facts))
+}
+
 /// `text` with the values of queries left out: `GET /x?id=5&y=6` becomes `GET /x?id=…&y=…`.
 fn without_query_values(text: &str) -> String {
     let words = text.split(' ').map(|word| {
-        let Some((path, query)) = word.split_once('?').filter(|(path, _)| path.contains('/'))
-        else {
+        let is_query = |(path, query): &(&str, &str)| path.contains('/') || query.contains('=');
+        let Some((path, query)) = word.split_once('?').filter(is_query) else {
             return word.to_owned();
         };
         let end = if query.ends_with(':') { ":" } else { "" };
@@ -268,11 +300,55 @@ mod tests {
             ("http/x GET /x?secret=5: not allowed", "http/x GET /x?secret=…: not allowed"),
             ("http/x GET /x?flag: no", "http/x GET /x?flag: no"),
             ("is this a question? yes=no", "is this a question? yes=no"),
+            ("items?id=5 was asked for", "items?id=… was asked for"),
+            ("https://far.test/x?a=1\n/y?b=2", "https://far.test/x?a=…"),
             ("", ""),
         ];
         for (text, expected) in cases {
             assert_eq!(without_query_values(text), expected);
         }
+    }
+
+    #[test]
+    fn only_the_hosts_words_are_told_of_a_failure() {
+        let told = "GET /x?card=4111: too late";
+        let cases = [
+            ("limit.cpu", true),
+            ("denied.wasi-sockets", true),
+            ("handle.forged", true),
+            ("connection.tls", true),
+            ("host.panic", true),
+            ("kubernetes.denied", true),
+            ("http.denied", true),
+            ("http.status-422", false),
+            ("far.denied.not", false),
+            ("denied", false),
+            ("limits.cpu", false),
+            ("guest.panic", false),
+            ("", false),
+        ];
+        for (code, own) in cases {
+            let expected = own.then_some("GET /x?card=…: too late");
+            assert_eq!(words_of(&Failure::permanent(code, told)).as_deref(), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_bound_keeps_its_measures_and_loses_what_a_plugin_printed() {
+        let facts = |code, details| {
+            let failure = Failure::permanent(code, "x");
+            facts_of(&Failure { details: Some(details), ..failure })
+        };
+        let all = serde_json::json!({
+            "limitMs": 5, "exact": true, "violation": "handle-forgery", "trace": "Jane Doe",
+            "body": {"patient": "Jane Doe"},
+        });
+        let kept = serde_json::json!({"limitMs": 5, "exact": true, "violation": "handle-forgery"});
+        assert_eq!(facts("handle.forged", all.clone()), Some(kept));
+        assert_eq!(facts("http.status-422", all), None);
+        let spoken = serde_json::json!({"violation": "Jane Doe", "trace": "Jane Doe"});
+        assert_eq!(facts("limit.cpu", spoken), None);
+        assert_eq!(facts("limit.cpu", serde_json::json!("Jane Doe")), None);
     }
 
     #[test]

@@ -126,6 +126,7 @@ fn finding_value(finding: &Finding) -> Value {
         Defect::Added { count } => ("added", json!({"count": count})),
         Defect::TailLost { count } => ("tail-lost", json!({"count": count})),
         Defect::RunLost { count } => ("run-lost", json!({"count": count})),
+        Defect::Renumbered { now } => ("renumbered", json!({"now": now})),
         Defect::Rewritten => ("rewritten", Value::Null),
         Defect::Listing { column } => ("listing", json!({"column": column})),
         Defect::Unreadable { cause } => ("unreadable", json!({"cause": cause})),
@@ -161,6 +162,9 @@ fn what(finding: &Finding) -> String {
         Defect::Added { count } => format!("{} added", these(*count)),
         Defect::TailLost { count } => format!("its end is lost: {} there", these(*count)),
         Defect::RunLost { count } => format!("it is gone, with at least {}", records(*count)),
+        Defect::Renumbered { now } => {
+            format!("it stands as number {now} in the list of runs, which it never was given")
+        }
         Defect::Rewritten => format!("what stands up to record {at} was replaced and chained anew"),
         Defect::Listing { column } => {
             format!("its `{column}` in the list of runs is not what its records say")
@@ -193,6 +197,7 @@ fn why(defect: &Defect) -> Option<&'static str> {
         | Defect::Moved { .. }
         | Defect::Added { .. }
         | Defect::RunLost { .. }
+        | Defect::Renumbered { .. }
         | Defect::Listing { .. }
         | Defect::Unreadable { .. } => None,
     }

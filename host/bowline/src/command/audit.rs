@@ -57,7 +57,8 @@ fn check(
     Ok(if done.findings == 0 { Exit::Success } else { Exit::Failure })
 }
 
-/// Prints the decisions of one run, as far as its events can be read.
+/// Prints the decisions of one run, as far as its events can be read. Fails if something is wrong
+/// with its chain.
 async fn record(
     run: &str,
     config: &ConfigArguments,
@@ -86,7 +87,7 @@ async fn record(
         output.error(&format!("the record ends here: {:#}", anyhow::Error::from(damage)));
         return Ok(Exit::Failure);
     }
-    Ok(Exit::Success)
+    Ok(if finding.is_none() { Exit::Success } else { Exit::Failure })
 }
 
 /// The events up to the first that can't be read, and why that can't.

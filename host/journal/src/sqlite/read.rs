@@ -140,10 +140,18 @@ pub(super) fn sealed(
 /// From a row of position, time, body and hash.
 pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Sealed> {
     Ok(Sealed {
-        position: unsigned(row.get(0)?),
+        position: position(row.get(0)?)?,
         at: row.get(1)?,
         body: row.get_ref(2)?.as_bytes()?.to_vec(),
         hash: row.get_ref(3)?.as_bytes_or_null()?.and_then(Hash::from_bytes),
+    })
+}
+
+/// A place before the first is none: read as another one it would hide what stands there.
+fn position(stored: i64) -> rusqlite::Result<u64> {
+    u64::try_from(stored).map_err(|_| {
+        let cause = format!("an event stands at position {stored}, before the first");
+        rusqlite::Error::FromSqlConversionFailure(0, Type::Integer, cause.into())
     })
 }
 

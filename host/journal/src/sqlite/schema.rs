@@ -203,7 +203,8 @@ fn prepare(path: &Path) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
-/// The file's version, 0 if it is empty.
+/// The file's version, 0 if it is empty. One that no program of ours leaves behind is foreign, so
+/// that nobody takes its tables for those of another version.
 ///
 /// A transaction, so that all answers are of one moment: another process may be making it.
 fn version_now(connection: &Connection) -> Result<i64, Fault> {
@@ -215,11 +216,22 @@ fn version(connection: &Connection) -> Result<i64, Fault> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let found = number("user_version")?;
     if number("application_id")? == APPLICATION {
-        return if found > KNOWN { Err(Fault::Newer { found }) } else { Ok(found) };
+        return match found {
+            ..=0 => Err(Fault::Foreign),
+            1..=KNOWN if has_chained_from(connection)? == (found >= CHAINED) => Ok(found),
+            1..=KNOWN => Err(Fault::Foreign),
+            _ => Err(Fault::Newer { found }),
+        };
     }
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if found == 0 && tables == 0 { Ok(0) } else { Err(Fault::Foreign) }
+}
+
+/// Whether the list of runs has the column that came with the chain.
+fn has_chained_from(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM pragma_table_info('run') WHERE name = 'chained_from'";
+    connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|columns| columns > 0)
 }
 
 /// Switching to WAL needs the file for itself, and SQLite does not wait for that by itself.

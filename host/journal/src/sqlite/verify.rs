@@ -12,6 +12,7 @@ use crate::audit::{Audited, Defect, Finding, Marks, Which};
 use crate::{Event, JournalError, RunId};
 use run::{listed, told, wrong};
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// Numbers of lost runs whose events are still there that are told.
@@ -30,12 +31,16 @@ pub(crate) fn verify(
         Ok(Some(marks)) => (Some(marks), Marks::Read),
         Err(cause) => (None, Marks::Unreadable { cause: cause.to_string() }),
     };
-    let mut check = Check { marks, found, done: Audited { marks: state, ..Audited::default() } };
+    let done = Audited { marks: state, ..Audited::default() };
+    let mut check = Check { marks, found, done, broken: HashSet::new() };
     let was_ours = check.marks.is_some();
     if !absolute.exists() {
         if !was_ours {
             return Err(JournalError::Absent { path: shown });
         }
+        check.whole(Defect::Unreadable {
+            cause: "the file is gone, its marks are there".to_owned(),
+        });
         check.lost_with_the_file(which);
         return Ok(check.done);
     }
@@ -46,6 +51,7 @@ pub(crate) fn verify(
         }
         Err(Untouched::Foreign) if was_ours => {
             check.whole(Defect::Unreadable { cause: "it is not a journal any more".to_owned() });
+            check.lost_with_the_file(which);
         }
         Err(Untouched::Foreign) => return Err(JournalError::Foreign { path: shown }),
         Err(Untouched::Sql(cause)) if is_damage(&cause) => check.whole(unreadable(&cause)),
@@ -65,6 +71,8 @@ struct Check<'a> {
     marks: Option<MarksReader>,
     found: &'a mut dyn FnMut(Finding),
     done: Audited,
+    /// The numbers of the runs with a finding, so that each has only its first.
+    broken: HashSet<i64>,
 }
 
 impl Check<'_> {
@@ -94,7 +102,10 @@ impl Check<'_> {
             Which::Named(name) => named(connection, name),
         };
         match (found.as_deref(), which) {
-            (Ok([id]), _) => self.run(connection, version, *id),
+            (Ok([id]), _) => {
+                self.run(connection, version, *id);
+                self.number_of_one(connection, *id);
+            }
             (Ok([]), Which::Named(name)) if self.lost_run(name) => {}
             (Ok([]), Which::Named(name)) => {
                 return Err(JournalError::Unknown { run: name.clone() });
@@ -111,13 +122,13 @@ impl Check<'_> {
 
     fn all(&mut self, connection: &Connection, version: i64) {
         if version > 0 {
-            let mut after = i64::MIN;
-            loop {
-                match next_run(connection, after) {
+            let mut from = Some(i64::MIN);
+            while let Some(first) = from {
+                match next_run(connection, first) {
                     Ok(None) => break,
                     Ok(Some(id)) => {
                         self.run(connection, version, id);
-                        after = id;
+                        from = id.checked_add(1);
                     }
                     Err(cause) => {
                         self.whole(unreadable(&cause));
@@ -141,6 +152,7 @@ impl Check<'_> {
         let slot = self.marks.as_ref().map_or(Slot::Empty, |marks| marks.slot(id));
         if let Err(cause) = self.run_in_a_moment(connection, version, id, slot) {
             self.done.runs += 1;
+            self.broken.insert(id);
             let run = format!("number {id}");
             self.tell(Some(&run), None, unreadable(&cause));
         }
@@ -172,11 +184,31 @@ impl Check<'_> {
             self.done.marked_runs += 1;
             self.done.marked_records += told.examined.sound.min(mark.position.saturating_add(1));
         }
-        match wrong(&listed, &told, mark.as_ref()) {
+        let misnumbered = (id < 1).then_some((None, Defect::Renumbered { now: id }));
+        match wrong(&listed, &told, mark.as_ref()).or(misnumbered) {
             None => self.done.sound_runs += 1,
-            Some((position, defect)) => self.tell(Some(&listed.name), position, defect),
+            Some((position, defect)) => {
+                self.broken.insert(id);
+                self.tell(Some(&listed.name), position, defect);
+            }
         }
         Ok(())
+    }
+
+    /// Whether the only run that is looked at stands where it was marked.
+    fn number_of_one(&mut self, connection: &Connection, id: i64) {
+        let Some(name) = self.done.run.clone() else { return };
+        let Some(marks) = &self.marks else { return };
+        if matches!(marks.slot(id), Slot::Taken(mark) if mark.run == name) {
+            return;
+        }
+        let elsewhere = (1..=marks.last_slot()).find_map(|number| match marks.slot(number) {
+            Slot::Taken(mark) if mark.run == name && number != id => Some(mark),
+            _ => None,
+        });
+        if let Some(mark) = elsewhere {
+            self.mark_of_a_run_elsewhere(connection, id, &mark);
+        }
     }
 
     /// What the marks know of runs that are not where they were.
@@ -197,16 +229,24 @@ impl Check<'_> {
                 Ok(Some(id)) if id == number => {}
                 Ok(Some(id)) => self.mark_of_a_run_elsewhere(connection, id, &mark),
                 Ok(None) => self.lost(&mark),
-                // It was told when the list was read.
-                Err(_) => return,
+                Err(cause) => {
+                    // Most often it was told when the list was read.
+                    if self.done.findings == 0 {
+                        self.whole(unreadable(&cause));
+                    }
+                    return;
+                }
             }
         }
     }
 
     fn mark_of_a_run_elsewhere(&mut self, connection: &Connection, id: i64, mark: &Mark) {
-        self.done.marked_runs += 1;
+        if !self.broken.insert(id) {
+            return;
+        }
+        self.done.sound_runs = self.done.sound_runs.saturating_sub(1);
         if read::hash_at(connection, id, mark.position) == Some(mark.hash) {
-            self.done.marked_records += mark.position.saturating_add(1);
+            self.tell(Some(&mark.run), None, Defect::Renumbered { now: id });
         } else {
             self.tell(Some(&mark.run), Some(mark.position), Defect::Rewritten);
         }
@@ -231,10 +271,8 @@ impl Check<'_> {
         known.is_some()
     }
 
+    /// The runs of a file of which nothing can be read.
     fn lost_with_the_file(&mut self, which: &Which) {
-        self.whole(Defect::Unreadable {
-            cause: "the file is gone, its marks are there".to_owned(),
-        });
         let last = self.marks.as_ref().map_or(0, MarksReader::last_slot);
         for number in 1..=last {
             let slot = self.marks.as_ref().map(|marks| marks.slot(number));
@@ -283,10 +321,11 @@ impl Check<'_> {
     }
 }
 
-fn next_run(connection: &Connection, after: i64) -> rusqlite::Result<Option<i64>> {
+/// The first run of that number or a greater one.
+fn next_run(connection: &Connection, from: i64) -> rusqlite::Result<Option<i64>> {
     connection
-        .prepare_cached("SELECT id FROM run WHERE id > ?1 ORDER BY id LIMIT 1")?
-        .query_row([after], |row| row.get(0))
+        .prepare_cached("SELECT id FROM run WHERE id >= ?1 ORDER BY id LIMIT 1")?
+        .query_row([from], |row| row.get(0))
         .optional()
 }
 

@@ -4,7 +4,7 @@ use super::{Audit, Proof, lines, page};
 use crate::Look;
 use expect_test::{Expect, expect};
 use journal::audit::{Audited, Defect, Finding, Marks};
-use journal::{Disposition, Effect, EffectOutcome, Event, Failure, Recorded, RunStatus};
+use journal::{Denial, Disposition, Effect, EffectOutcome, Event, Failure, Recorded, RunStatus};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use workflow::{Plan, PlannedStep, PluginPin, StepKind, StepName};
@@ -85,6 +85,21 @@ fn refused(code: &str, message: &str) -> EffectOutcome {
     EffectOutcome::NotMade { code: code.to_owned(), message: message.to_owned(), denial: None }
 }
 
+/// Outside of what was granted, by the word of `by`.
+fn denied(by: &str, rule: Value) -> EffectOutcome {
+    EffectOutcome::NotMade {
+        code: "kubernetes.denied".to_owned(),
+        message: "kubernetes/prod delete apps/deployments default/web: no rule allows it"
+            .to_owned(),
+        denial: Some(Denial {
+            by: by.to_owned(),
+            slot: "cluster".to_owned(),
+            connection: "kubernetes/prod".to_owned(),
+            rule,
+        }),
+    }
+}
+
 fn fails(name: &str, attempt: u32, code: &str, details: Option<Value>) -> Event {
     let disposition = Disposition::Permanent;
     let (code, message) = (code.to_owned(), "it computed for more than 10 s".to_owned());
@@ -107,6 +122,7 @@ fn everything() -> Audit {
         {"method": "GET", "path": "/api/v2/incidents/{id}", "query": ["include"]},
     ]);
     let read = effect("GET /api/v2/incidents/5?include=secret&x=y", false, Some(2));
+    let own = Effect { rule: None, ..effect("discover apps/v1", false, Some(1)) };
     audit(vec![
         started(&["undo", "tell"]),
         attempt("undo", 1),
@@ -119,14 +135,11 @@ fn everything() -> Audit {
             "undo",
             1,
             3,
-            refused(
-                "kubernetes.denied",
-                "kubernetes/prod delete apps/deployments default/web: no rule allows it",
-            ),
+            denied("policy-for-all", json!({"verbs": ["delete"], "resource": "apps/deployments"})),
         ),
         intends("undo", 1, 4, effect("patch apps/deployments default/web", true, Some(1))),
         settles("undo", 1, 4, EffectOutcome::InDoubt { message: "the connection broke".into() }),
-        intends("undo", 1, 5, effect("get apps/deployments default/web", false, Some(1))),
+        intends("undo", 1, 5, own),
         settles("undo", 1, 5, refused("connection.refused", "nobody answers")),
         Event::StepInterrupted { step: step("undo"), attempt: 1 },
         attempt("undo", 2),
@@ -200,20 +213,76 @@ fn a_record_for_people() {
              4  14:03:01  undo (1)  write       patch apps/deployments default/web on kubernetes/prod as `cluster`, if resourceVersion 4711
                                                 admitted by rule 1; after 80 ms answered 409; 1.2 KiB out, 912 B back
              7  14:03:01  undo (1)  refused     kubernetes/prod delete apps/deployments default/web: no rule allows it (kubernetes.denied)
+                                                denied by the operator's policy for everybody, on kubernetes/prod as `cluster`
              8  14:03:01  undo (1)  in doubt    patch apps/deployments default/web on kubernetes/prod as `cluster`, if resourceVersion 4711
                                                 admitted by rule 1; after 40 ms it may have taken effect, the connection broke; 1.2 KiB out, - back
-            10  14:03:01  undo (1)  read        get apps/deployments default/web on kubernetes/prod as `cluster`
-                                                admitted by rule 1; after 40 ms not made: nobody answers (connection.refused); 0 B out, - back
+            10  14:03:01  undo (1)  read        discover apps/v1 on kubernetes/prod as `cluster`
+                                                the host's own, needs no rule; after 40 ms not made: nobody answers (connection.refused); 0 B out, - back
             12  14:03:01  undo (1)  broken off  the host ended in the middle of it; nobody knows how far it came
             13  14:03:01  undo (2)  attempt     undo@1.0.0 sha256:0123456789ab signed by -
             14  14:03:01  undo (2)  limit       it computed for more than 10 s (limit.cpu)
                                                 {"limitMs":10000,"usedMs":10004}
             15  14:03:01  run       stop        ana\u{202e} asked the run to stop
-            16  14:03:01  tell      failed      it computed for more than 10 s (datadog.odd)
+            16  14:03:01  tell      failed      (datadog.odd)
             17  14:03:01  tell      skipped     it needs `undo`
             18  14:03:01  run       ended       the run failed
         "#]],
     );
+}
+
+#[test]
+fn what_a_plugin_says_of_its_failure_is_not_in_the_record() {
+    let told = "GET /x?card=4111: http answered 422 (patient Jane Doe, see /y?ssn=078)";
+    let failed = |code: &str, details: Value| {
+        let failure = Failure { details: Some(details), ..Failure::permanent(code, told) };
+        Event::StepFailed { step: step("a"), attempt: 1, failure }
+    };
+    let body = json!({"body": "Jane Doe", "trace": "GET /x?card=4111"});
+    let mut events = vec![started(&["a"]), attempt("a", 1)];
+    events
+        .extend(["http.status-422", "guest.panic", "x", ""].map(|code| failed(code, body.clone())));
+    let reported = audit(events);
+    let shown = page(&reported, None, &Look::PLAIN) + &lines(&reported, None).join("\n");
+    for secret in ["4111", "Jane", "078", "422 ("] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(shown.contains("(http.status-422)"), "{shown}");
+
+    // The host's own words stay, without the values of queries and without what was printed.
+    let own = audit(vec![started(&["a"]), attempt("a", 1), failed("limit.time", body)]);
+    let shown = page(&own, None, &Look::PLAIN) + &lines(&own, None).join("\n");
+    assert_eq!(shown.matches("GET /x?card=…: http answered").count(), 2, "{shown}");
+    for secret in ["4111", "078", "trace"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[test]
+fn each_party_that_refuses_is_named() {
+    let parties = [
+        ("manifest", "the plugin's manifest"),
+        ("accepted", "what `bowline.lock` accepted"),
+        ("workflow", "the step's `x-bowline.grants`"),
+        ("policy", "the operator's policy for this plugin"),
+        ("policy-for-all", "the operator's policy for everybody"),
+        ("connection", "the connection's own `allow`"),
+        ("restriction", "the step's own restriction"),
+        ("later\u{1b}", "later\\u{1b}"),
+    ];
+    for (by, words) in parties {
+        let rule = json!({"method": "GET", "path": "/x", "query": ["id"]});
+        let audit = audit(vec![started(&["a"]), settles("a", 1, 1, denied(by, rule.clone()))]);
+        let shown = page(&audit, None, &Look::PLAIN);
+        let expected = format!("denied by {words}, on kubernetes/prod as `cluster`\n");
+        assert!(shown.ends_with(&expected), "{shown}");
+        let line: Value = serde_json::from_str(&lines(&audit, None)[2]).expect("JSON");
+        assert_eq!(line["deniedBy"], by, "{line}");
+        assert_eq!(line["missingRule"], rule, "{line}");
+        assert_eq!(
+            (&line["slot"], &line["connection"]),
+            (&"cluster".into(), &"kubernetes/prod".into())
+        );
+    }
 }
 
 #[test]
@@ -248,16 +317,16 @@ fn what_is_old_or_hostile_is_shown_as_it_is_and_can_do_nothing() {
     check(
         &(written.join("\n") + "\n"),
         &expect![[r#"
-        {"record":"run","run":"0192f0c1-7c00-7000-8000-000000000001","workflow":"rollback","source":"run books/rollback.yaml","sourceDigest":"sha256:abc","by":"eric","drill":false,"status":"running","startedAt":"2026-11-22T14:03:01.000Z","finishedAt":null,"cancelledBy":null,"chain":null}
-        {"record":"started","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.000Z","position":0,"step":null,"attempt":null,"plugin":null,"by":"eric"}
-        {"record":"attempt","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.040Z","position":1,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
-        {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.080Z","position":2,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"connection":"http/x\r\n","rules":null,"slot":"slot\u0007`"}
-        {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.120Z","position":3,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"connection":"http/y","rules":[],"slot":"none"}
-        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.160Z","position":4,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","digest":"blake3:0","durationMs":null,"number":1,"operation":"GET /\u001b[2J\n{\"record\":\"call\",\"decision\":\"admitted\"}\",\"x\":\"","outcome":"unknown","precondition":null,"reason":null,"redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":false}
-        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.200Z","position":5,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"x\"}\n{","connection":null,"decision":"denied","digest":null,"durationMs":null,"number":2,"operation":null,"outcome":"refused","precondition":null,"reason":"}\n{\"record\":\"finished\"}","redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":null}
-        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.240Z","position":6,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","digest":"blake3:0","durationMs":null,"number":3,"operation":"POST /x","outcome":"unknown","precondition":"resourceVersion 4711","reason":null,"redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":true}
-        {"record":"succeeded","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.280Z","position":7,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
-    "#]],
+            {"record":"run","run":"0192f0c1-7c00-7000-8000-000000000001","workflow":"rollback","source":"run books/rollback.yaml","sourceDigest":"sha256:abc","by":"eric","drill":false,"status":"running","startedAt":"2026-11-22T14:03:01.000Z","finishedAt":null,"cancelledBy":null,"chain":null}
+            {"record":"started","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.000Z","position":0,"step":null,"attempt":null,"plugin":null,"by":"eric"}
+            {"record":"attempt","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.040Z","position":1,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
+            {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.080Z","position":2,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"connection":"http/x\r\n","rules":null,"slot":"slot\u0007`"}
+            {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.120Z","position":3,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"connection":"http/y","rules":[],"slot":"none"}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.160Z","position":4,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":null,"missingRule":null,"number":1,"operation":"GET /\u001b[2J\n{\"record\":\"call\",\"decision\":\"admitted\"}\",\"x\":\"","outcome":"unknown","precondition":null,"reason":null,"redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":false}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.200Z","position":5,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"x\"}\n{","connection":null,"decision":"denied","deniedBy":null,"digest":null,"durationMs":null,"missingRule":null,"number":2,"operation":null,"outcome":"refused","precondition":null,"reason":"}\n{\"record\":\"finished\"}","redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":null}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.240Z","position":6,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":null,"missingRule":null,"number":3,"operation":"POST /x","outcome":"unknown","precondition":"resourceVersion 4711","reason":null,"redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":true}
+            {"record":"succeeded","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.280Z","position":7,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
+        "#]],
     );
 }
 
@@ -268,23 +337,23 @@ fn a_record_for_programs() {
     check(
         &(lines(&everything(), Some(proof)).join("\n") + "\n"),
         &expect![[r#"
-        {"record":"run","run":"0192f0c1-7c00-7000-8000-000000000001","workflow":"rollback","source":"run books/rollback.yaml","sourceDigest":"sha256:abc","by":"eric","drill":false,"status":"failure","startedAt":"2026-11-22T14:03:01.000Z","finishedAt":"2026-11-22T14:03:01.720Z","cancelledBy":"ana\u202e","chain":{"finding":null,"markedRecords":17,"records":19,"sound":true,"soundRecords":19,"unchainedRecords":0}}
-        {"record":"started","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.000Z","position":0,"step":null,"attempt":null,"plugin":null,"by":"eric"}
-        {"record":"attempt","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.040Z","position":1,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
-        {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.080Z","position":2,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"connection":"kubernetes/prod","rules":["get, patch apps/deployments named web in namespace default","GET /api/v2/incidents/{id}?include"],"slot":"cluster"}
-        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.120Z","position":3,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","digest":"blake3:0","durationMs":80,"number":1,"operation":"GET /api/v2/incidents/5?include=…&x=…","outcome":"answered","precondition":null,"reason":null,"redacted":1,"requestBytes":0,"responseBytes":912,"rule":2,"slot":"cluster","status":200,"writes":false}
-        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.160Z","position":4,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","digest":"blake3:0","durationMs":80,"number":2,"operation":"patch apps/deployments default/web","outcome":"answered","precondition":"resourceVersion 4711","reason":null,"redacted":0,"requestBytes":1300,"responseBytes":912,"rule":1,"slot":"cluster","status":409,"writes":true}
-        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.280Z","position":7,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"kubernetes.denied","connection":null,"decision":"denied","digest":null,"durationMs":null,"number":3,"operation":null,"outcome":"refused","precondition":null,"reason":"kubernetes/prod delete apps/deployments default/web: no rule allows it","redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":null}
-        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.320Z","position":8,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","digest":"blake3:0","durationMs":40,"number":4,"operation":"patch apps/deployments default/web","outcome":"in-doubt","precondition":"resourceVersion 4711","reason":"the connection broke","redacted":null,"requestBytes":1300,"responseBytes":null,"rule":1,"slot":"cluster","status":null,"writes":true}
-        {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.400Z","position":10,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"connection.refused","connection":"kubernetes/prod","decision":"admitted","digest":"blake3:0","durationMs":40,"number":5,"operation":"get apps/deployments default/web","outcome":"not-made","precondition":null,"reason":"nobody answers","redacted":null,"requestBytes":0,"responseBytes":null,"rule":1,"slot":"cluster","status":null,"writes":false}
-        {"record":"interrupted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.480Z","position":12,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
-        {"record":"attempt","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.520Z","position":13,"step":"undo","attempt":2,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
-        {"record":"failed","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.560Z","position":14,"step":"undo","attempt":2,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"limit.cpu","details":{"limitMs":10000,"usedMs":10004},"reason":"it computed for more than 10 s","struck":"limit"}
-        {"record":"cancel-requested","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.600Z","position":15,"step":null,"attempt":null,"plugin":null,"by":"ana\u202e"}
-        {"record":"failed","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.640Z","position":16,"step":"tell","attempt":null,"plugin":{"name":"tell","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"datadog.odd","details":null,"reason":"it computed for more than 10 s","struck":null}
-        {"record":"skipped","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.680Z","position":17,"step":"tell","attempt":null,"plugin":{"name":"tell","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"reason":"it needs `undo`"}
-        {"record":"finished","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.720Z","position":18,"step":null,"attempt":null,"plugin":null,"status":"failure"}
-    "#]],
+            {"record":"run","run":"0192f0c1-7c00-7000-8000-000000000001","workflow":"rollback","source":"run books/rollback.yaml","sourceDigest":"sha256:abc","by":"eric","drill":false,"status":"failure","startedAt":"2026-11-22T14:03:01.000Z","finishedAt":"2026-11-22T14:03:01.720Z","cancelledBy":"ana\u202e","chain":{"finding":null,"markedRecords":17,"records":19,"sound":true,"soundRecords":19,"unchainedRecords":0}}
+            {"record":"started","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.000Z","position":0,"step":null,"attempt":null,"plugin":null,"by":"eric"}
+            {"record":"attempt","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.040Z","position":1,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
+            {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.080Z","position":2,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"connection":"kubernetes/prod","rules":["get, patch apps/deployments named web in namespace default","GET /api/v2/incidents/{id}?include"],"slot":"cluster"}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.120Z","position":3,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":80,"missingRule":null,"number":1,"operation":"GET /api/v2/incidents/5?include=…&x=…","outcome":"answered","precondition":null,"reason":null,"redacted":1,"requestBytes":0,"responseBytes":912,"rule":2,"slot":"cluster","status":200,"writes":false}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.160Z","position":4,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":80,"missingRule":null,"number":2,"operation":"patch apps/deployments default/web","outcome":"answered","precondition":"resourceVersion 4711","reason":null,"redacted":0,"requestBytes":1300,"responseBytes":912,"rule":1,"slot":"cluster","status":409,"writes":true}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.280Z","position":7,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"kubernetes.denied","connection":"kubernetes/prod","decision":"denied","deniedBy":"policy-for-all","digest":null,"durationMs":null,"missingRule":{"resource":"apps/deployments","verbs":["delete"]},"number":3,"operation":null,"outcome":"refused","precondition":null,"reason":"kubernetes/prod delete apps/deployments default/web: no rule allows it","redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":"cluster","status":null,"writes":null}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.320Z","position":8,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":40,"missingRule":null,"number":4,"operation":"patch apps/deployments default/web","outcome":"in-doubt","precondition":"resourceVersion 4711","reason":"the connection broke","redacted":null,"requestBytes":1300,"responseBytes":null,"rule":1,"slot":"cluster","status":null,"writes":true}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.400Z","position":10,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"connection.refused","connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":40,"missingRule":null,"number":5,"operation":"discover apps/v1","outcome":"not-made","precondition":null,"reason":"nobody answers","redacted":null,"requestBytes":0,"responseBytes":null,"rule":null,"slot":"cluster","status":null,"writes":false}
+            {"record":"interrupted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.480Z","position":12,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
+            {"record":"attempt","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.520Z","position":13,"step":"undo","attempt":2,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
+            {"record":"failed","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.560Z","position":14,"step":"undo","attempt":2,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"limit.cpu","details":{"limitMs":10000,"usedMs":10004},"reason":"it computed for more than 10 s","struck":"limit"}
+            {"record":"cancel-requested","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.600Z","position":15,"step":null,"attempt":null,"plugin":null,"by":"ana\u202e"}
+            {"record":"failed","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.640Z","position":16,"step":"tell","attempt":null,"plugin":{"name":"tell","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"datadog.odd","details":null,"reason":null,"struck":null}
+            {"record":"skipped","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.680Z","position":17,"step":"tell","attempt":null,"plugin":{"name":"tell","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"reason":"it needs `undo`"}
+            {"record":"finished","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.720Z","position":18,"step":null,"attempt":null,"plugin":null,"status":"failure"}
+        "#]],
     );
 }
 

@@ -4,7 +4,8 @@
 
 use super::page::in_words;
 use super::{
-    Audit, Call, Plugin, Proof, Record, What, request_bytes, struck, without_query_values,
+    Audit, Call, Plugin, Proof, Record, What, facts_of, request_bytes, struck,
+    without_query_values, words_of,
 };
 use crate::look::rfc3339;
 use crate::{escape, verdict};
@@ -99,12 +100,11 @@ fn told(audit: &Audit, record: &Record) -> (&'static str, Value) {
         What::Call(call) => ("call", self::call(record.at, call)),
         What::Succeeded => ("succeeded", json!({})),
         What::Failed { failure } => {
-            let details = failure.details.as_ref().filter(|_| struck(failure).is_some());
             let rest = json!({
                 "code": failure.code,
-                "reason": failure.message,
+                "reason": words_of(failure),
                 "struck": struck(failure),
-                "details": details,
+                "details": facts_of(failure),
             });
             ("failed", rest)
         }
@@ -114,7 +114,11 @@ fn told(audit: &Audit, record: &Record) -> (&'static str, Value) {
 }
 
 fn call(at: i64, call: &Call) -> Value {
-    let effect = call.effect.as_ref();
+    let (effect, denial) = (call.effect.as_ref(), call.denial());
+    let slot = effect.map(|effect| effect.slot.as_deref());
+    let slot = slot.unwrap_or(denial.map(|denial| denial.slot.as_str()));
+    let connection = effect.map(|effect| &effect.connection);
+    let connection = connection.or(denial.map(|denial| &denial.connection));
     let (outcome, status, bytes, redacted, code, reason) = match &call.outcome {
         None => ("unknown", None, None, None, None, None),
         Some(EffectOutcome::Answered { status, bytes, redacted }) => {
@@ -131,13 +135,15 @@ fn call(at: i64, call: &Call) -> Value {
     json!({
         "number": call.number,
         "decision": if call.is_refused() { "denied" } else { "admitted" },
-        "slot": effect.and_then(|effect| effect.slot.as_deref()),
-        "connection": effect.map(|effect| effect.connection.as_str()),
+        "slot": slot,
+        "connection": connection,
         "operation": effect.map(|effect| without_query_values(&effect.operation)),
         "precondition": effect.and_then(|effect| effect.precondition.as_deref()),
         "writes": effect.map(|effect| effect.writes),
         "digest": effect.map(|effect| effect.digest.as_str()),
         "rule": effect.and_then(|effect| effect.rule),
+        "deniedBy": denial.map(|denial| denial.by.as_str()),
+        "missingRule": denial.map(|denial| &denial.rule),
         "requestBytes": effect.and_then(request_bytes),
         "outcome": outcome,
         "status": status,

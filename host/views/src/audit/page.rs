@@ -1,10 +1,13 @@
 //! The record of decisions for people: read at night, by someone who did not start the run.
 
-use super::{Audit, Call, Proof, Record, What, request_bytes, struck, without_query_values};
+use super::{
+    Audit, Call, Proof, Record, What, facts_of, request_bytes, struck, without_query_values,
+    words_of,
+};
 use crate::look::{BAD, BOLD, DIM, Look, PLAIN, Row, bytes, duration};
 use crate::{escape, rules, verdict, words};
 use anstyle::Style;
-use journal::{Effect, EffectOutcome};
+use journal::{Denial, Effect, EffectOutcome};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
@@ -129,11 +132,12 @@ fn told(audit: &Audit, record: &Record) -> (Style, &'static str, Vec<String>) {
         What::Succeeded => (PLAIN, "succeeded", Vec::new()),
         What::Failed { failure } => {
             let kind = struck(failure);
-            let mut lines = vec![words::failure(failure)];
-            // Only the host's own details: those of a plugin may hold what it was sent.
-            if let Some(details) = failure.details.as_ref().filter(|_| kind.is_some()) {
-                lines.push(escape::json(details.to_string()));
-            }
+            let first = match words_of(failure) {
+                Some(text) => format!("{text} ({})", failure.code),
+                None => format!("({})", failure.code),
+            };
+            let facts = facts_of(failure).map(|facts| escape::json(facts.to_string()));
+            let lines = std::iter::once(plain(&first)).chain(facts).collect();
             (BAD, kind.unwrap_or("failed"), lines)
         }
         What::Skipped { reason } => (PLAIN, "skipped", vec![plain(reason)]),
@@ -182,7 +186,8 @@ pub(super) fn in_words(rule: &Value) -> String {
 
 fn call(at: i64, call: &Call) -> (Style, &'static str, Vec<String>) {
     let Some(effect) = &call.effect else {
-        return (BAD, "refused", vec![outcome(call)]);
+        let denied = call.denial().map(denied);
+        return (BAD, "refused", std::iter::once(outcome(call)).chain(denied).collect());
     };
     let in_doubt =
         matches!(&call.outcome, None | Some(EffectOutcome::InDoubt { .. })) && effect.writes;
@@ -191,11 +196,36 @@ fn call(at: i64, call: &Call) -> (Style, &'static str, Vec<String>) {
         (false, true) => (BOLD, "write"),
         (false, false) => (PLAIN, "read"),
     };
-    let rule = effect.rule.map_or("-".to_owned(), |rule| rule.to_string());
     let took = call.took(at).map_or("-".to_owned(), millis);
-    let admitted =
-        format!("admitted by rule {rule}; after {took} {}; {}", outcome(call), sizes(call, effect));
-    (style, kind, vec![subject(effect), admitted])
+    let went =
+        format!("{}; after {took} {}; {}", admitted(effect), outcome(call), sizes(call, effect));
+    (style, kind, vec![subject(effect), went])
+}
+
+/// Why a call was let through. The rule's number is that in the list that was granted.
+fn admitted(effect: &Effect) -> String {
+    match (effect.rule, request_bytes(effect)) {
+        (Some(rule), _) => format!("admitted by rule {rule}"),
+        // The journal that tells of it did not name rules yet.
+        (None, None) => "admitted by rule -".to_owned(),
+        (None, Some(_)) => "the host's own, needs no rule".to_owned(),
+    }
+}
+
+/// Who refused a call, in a line.
+fn denied(denial: &Denial) -> String {
+    let by = match denial.by.as_str() {
+        "manifest" => "the plugin's manifest",
+        "accepted" => "what `bowline.lock` accepted",
+        "workflow" => "the step's `x-bowline.grants`",
+        "policy" => "the operator's policy for this plugin",
+        "policy-for-all" => "the operator's policy for everybody",
+        "connection" => "the connection's own `allow`",
+        "restriction" => "the step's own restriction",
+        other => other,
+    };
+    let text = format!("denied by {by}, on {} as `{}`", denial.connection, denial.slot);
+    escape::plain(&text).into_owned()
 }
 
 fn subject(effect: &Effect) -> String {

@@ -156,6 +156,74 @@ fn shift(from: u64, by: i64) -> String {
     )
 }
 
+/// Gives a run another number.
+fn renumber(run: u8, now: i64) -> String {
+    format!(
+        "PRAGMA foreign_keys = OFF; UPDATE run SET id = {now} WHERE id = {run};
+         UPDATE event SET run = {now} WHERE run = {run};"
+    )
+}
+
+fn before_the_first(position: i64) -> Defect {
+    let cause = format!(
+        "Conversion error from type Integer at index: 0, an event stands at position {position}, \
+         before the first"
+    );
+    Defect::Unreadable { cause }
+}
+
+#[tokio::test]
+async fn two_runs_whose_numbers_were_exchanged_are_both_found() {
+    let store = Store::new().await;
+    store.sql(&format!("{}{}", renumber(2, 70), renumber(3, 2)));
+    store.sql(&renumber(70, 3));
+
+    let (done, findings) = store.check();
+
+    let found = |run: usize, now| Finding {
+        run: Some(store.runs[run].to_string()),
+        position: None,
+        defect: Defect::Renumbered { now },
+    };
+    assert_eq!(findings, [found(1, 3), found(2, 2)]);
+    assert_eq!((done.runs, done.sound_runs, done.marked_runs), (3, 1, 1));
+    for (run, now) in [(1, 3), (2, 2)] {
+        let (done, findings) = check(&store.path(), &Which::Named(store.runs[run].clone()));
+        assert_eq!(findings, [found(run, now)], "alone");
+        assert_eq!((done.runs, done.sound_runs), (1, 0), "alone");
+    }
+    let (_, sound) = check(&store.path(), &Which::Named(store.runs[0].clone()));
+    assert_eq!(sound, []);
+}
+
+#[tokio::test]
+async fn a_version_that_no_journal_has_is_no_journal_and_its_runs_are_lost() {
+    let whole = Store::new().await;
+    // The last: the tables are there, and the list would be read as one from before the chain.
+    for version in [i64::from(i32::MIN), -5, -1, 0, 1] {
+        let store = whole.copy();
+        store.sql(&format!(
+            "PRAGMA user_version = {version}; UPDATE event SET at = at + 1 WHERE run = 2"
+        ));
+
+        let findings = store.findings();
+
+        let cause = "it is not a journal any more".to_owned();
+        let mut expected = vec![(None, None, Defect::Unreadable { cause })];
+        let lost = |run| (Some(run), None, Defect::RunLost { count: EVENTS });
+        expected.extend((1..=3).map(lost));
+        assert_eq!(findings, expected, "{version}");
+        let (_, one) = check(&store.path(), &Which::Named(store.runs[1].clone()));
+        assert_eq!(one.len(), 2, "{version}: {one:?}");
+
+        fs::remove_file(store.marks()).expect("remove");
+        let unmarked = verify(&store.path(), &Which::All, &mut |_| {});
+        assert!(matches!(unmarked, Err(JournalError::Foreign { .. })), "{version}: {unmarked:?}");
+        let opened = SqliteJournal::open(&store.path()).map(|_| ());
+        assert!(matches!(opened, Err(JournalError::Foreign { .. })), "{version}: {opened:?}");
+    }
+}
+
 #[tokio::test]
 async fn each_tampering_is_found_at_its_record() {
     let whole = Store::new().await;
@@ -278,6 +346,43 @@ async fn each_tampering_is_found_at_its_record() {
             "UPDATE run SET finished_at = 1 WHERE id = 2".into(),
             None,
             Defect::Listing { column: "finished_at" },
+        ),
+        (
+            "the run was given a number before all others",
+            renumber(2, i64::MIN),
+            None,
+            Defect::Renumbered { now: i64::MIN },
+        ),
+        ("the run was given number 0", renumber(2, 0), None, Defect::Renumbered { now: 0 }),
+        (
+            "the run was given the last number of all",
+            renumber(2, i64::MAX),
+            None,
+            Defect::Renumbered { now: i64::MAX },
+        ),
+        (
+            "the run was given a number that was never used, and its end was replaced",
+            format!(
+                "UPDATE event SET body = replace(body, 'line 3', 'line 8')
+                 WHERE run = 2 AND position = 4; {}",
+                renumber(2, 70)
+            ),
+            Some(4),
+            Defect::Changed,
+        ),
+        (
+            "the first stands before the first",
+            "UPDATE event SET position = -1 WHERE run = 2 AND position = 0".into(),
+            Some(0),
+            before_the_first(-1),
+        ),
+        (
+            "one was put before the first",
+            "INSERT INTO event SELECT 2, -7, at, body, hash FROM event
+             WHERE run = 2 AND position = 0"
+                .into(),
+            Some(0),
+            before_the_first(-7),
         ),
         (
             "the list has another chain",
