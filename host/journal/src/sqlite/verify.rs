@@ -50,7 +50,8 @@ pub(crate) fn verify(
             return Err(JournalError::Newer { path: shown, found, known });
         }
         Err(Untouched::Foreign) if was_ours => {
-            check.whole(Defect::Unreadable { cause: "it is not a journal any more".to_owned() });
+            let cause = "it is not a journal any more, or its version was changed".to_owned();
+            check.whole(Defect::Unreadable { cause });
             check.lost_with_the_file(which);
         }
         Err(Untouched::Foreign) => return Err(JournalError::Foreign { path: shown }),
@@ -140,6 +141,14 @@ impl Check<'_> {
         self.marks_without_their_run(connection, version);
         if version > 0 {
             self.events_without_their_run(connection);
+            match strange_part(connection) {
+                Ok(None) => {}
+                Ok(Some((kind, name))) => {
+                    let cause = format!("there is a {kind} `{name}` in it, which no journal has");
+                    self.whole(Defect::Unreadable { cause });
+                }
+                Err(cause) => self.whole(unreadable(&cause)),
+            }
             match connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)) {
                 Ok(said) if said == "ok" => {}
                 Ok(cause) => self.whole(Defect::Unreadable { cause }),
@@ -319,6 +328,13 @@ impl Check<'_> {
             self.tell(Some(&name), None, Defect::RunLost { count });
         }
     }
+}
+
+/// The kind and the name of the first part that could show or do something else than what the
+/// tables hold.
+fn strange_part(connection: &Connection) -> rusqlite::Result<Option<(String, String)>> {
+    let sql = "SELECT type, name FROM sqlite_schema WHERE type IN ('view', 'trigger') LIMIT 1";
+    connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()
 }
 
 /// The first run of that number or a greater one.

@@ -408,6 +408,7 @@ fn verdicts() {
         found(Some(RUN), Some(7), Defect::Added { count: 3 }),
         found(Some(RUN), Some(7), Defect::TailLost { count: 4 }),
         found(Some("evil\n\u{1b}[2J"), None, Defect::RunLost { count: 10 }),
+        found(Some(RUN), None, Defect::Renumbered { now: -7 }),
         found(Some(RUN), Some(9), Defect::Rewritten),
         found(Some(RUN), None, Defect::Listing { column: "status" }),
         found(Some(RUN), Some(3), Defect::Unreadable { cause: "torn\n".to_owned() }),
@@ -418,50 +419,53 @@ fn verdicts() {
     check(
         &texts,
         &expect![[r#"
-        ✖ run 0192f0c1-7c00-7000-8000-000000000001: record 7 was changed
-            The event or its time is not what was written, or the record before it was replaced together with its hash.
-            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
-        ✖ run 0192f0c1-7c00-7000-8000-000000000001: the hash of record 7 was changed
-            The event itself is what was written.
-            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
-        ✖ run 0192f0c1-7c00-7000-8000-000000000001: record 7 was removed
-            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
-        ✖ run 0192f0c1-7c00-7000-8000-000000000001: record 7 was moved, it stands at 9 now
-            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
-        ✖ run 0192f0c1-7c00-7000-8000-000000000001: records 7 to 9 were added
-            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
-        ✖ run 0192f0c1-7c00-7000-8000-000000000001: its end is lost: records 7 to 10 were there
-            A damaged write-ahead log does this, an older copy of the file, or a person.
-            do: keep a copy of the journal and its `.marks`; restore a newer backup, or look outside what the run did last: bowline audit 0192f0c1-7c00-7000-8000-000000000001
-        ✖ run evil\n\u{1b}[2J: it is gone, with at least 10 records
-            do: keep a copy of the journal and its `.marks`; restore a backup; where the loss is known and accepted, move the `.marks` away
-        ✖ run 0192f0c1-7c00-7000-8000-000000000001: what stands up to record 9 was replaced and chained anew
-            The records follow from each other, but they are not the ones that were marked when they were written.
-            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
-        ✖ run 0192f0c1-7c00-7000-8000-000000000001: its `status` in the list of runs is not what its records say
-            do: keep a copy of the journal and its `.marks`; believe the records: bowline audit 0192f0c1-7c00-7000-8000-000000000001
-        ✖ run 0192f0c1-7c00-7000-8000-000000000001: record 3 can't be read: torn\n
-            do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
-        ✖ the journal: it can't be read: database disk image is malformed
-            do: keep a copy of the journal and its `.marks`; restore a backup; where the loss is known and accepted, move the `.marks` away
-    "#]],
+            ✖ run 0192f0c1-7c00-7000-8000-000000000001: record 7 was changed
+                The event or its time is not what was written, or the record before it was replaced together with its hash.
+                do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+            ✖ run 0192f0c1-7c00-7000-8000-000000000001: the hash of record 7 was changed
+                The event itself is what was written.
+                do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+            ✖ run 0192f0c1-7c00-7000-8000-000000000001: record 7 was removed
+                do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+            ✖ run 0192f0c1-7c00-7000-8000-000000000001: record 7 was moved, it stands at 9 now
+                do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+            ✖ run 0192f0c1-7c00-7000-8000-000000000001: records 7 to 9 were added
+                do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+            ✖ run 0192f0c1-7c00-7000-8000-000000000001: its end is lost: records 7 to 10 were there
+                A damaged write-ahead log does this, an older copy of the file, or a person.
+                do: keep a copy of the journal and its `.marks`; restore a newer backup, or look outside what the run did last: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+            ✖ run evil\n\u{1b}[2J: it is gone, with at least 10 records
+                do: keep a copy of the journal and its `.marks`; restore a backup; where the loss is known and accepted, move the `.marks` away
+            ✖ run 0192f0c1-7c00-7000-8000-000000000001: it stands as number -7 in the list of runs, which it never was given
+                do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+            ✖ run 0192f0c1-7c00-7000-8000-000000000001: what stands up to record 9 was replaced and chained anew
+                The records follow from each other, but they are not the ones that were marked when they were written.
+                do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+            ✖ run 0192f0c1-7c00-7000-8000-000000000001: its `status` in the list of runs is not what its records say
+                do: keep a copy of the journal and its `.marks`; believe the records: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+            ✖ run 0192f0c1-7c00-7000-8000-000000000001: record 3 can't be read: torn\n
+                do: keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001
+            ✖ the journal: it can't be read: database disk image is malformed
+                do: keep a copy of the journal and its `.marks`; restore a backup; where the loss is known and accepted, move the `.marks` away
+        "#]],
     );
     let lines: Vec<String> = findings.iter().map(crate::verdict::finding_json).collect();
     check(
         &(lines.join("\n") + "\n"),
         &expect![[r#"
-        {"facts":null,"finding":"changed","message":"record 7 was changed","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
-        {"facts":null,"finding":"hash-changed","message":"the hash of record 7 was changed","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
-        {"facts":{"count":1},"finding":"removed","message":"record 7 was removed","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
-        {"facts":{"now":9},"finding":"moved","message":"record 7 was moved, it stands at 9 now","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
-        {"facts":{"count":3},"finding":"added","message":"records 7 to 9 were added","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
-        {"facts":{"count":4},"finding":"tail-lost","message":"its end is lost: records 7 to 10 were there","position":7,"remedy":"keep a copy of the journal and its `.marks`; restore a newer backup, or look outside what the run did last: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
-        {"facts":{"count":10},"finding":"run-lost","message":"it is gone, with at least 10 records","position":null,"remedy":"keep a copy of the journal and its `.marks`; restore a backup; where the loss is known and accepted, move the `.marks` away","run":"evil\n\u001b[2J"}
-        {"facts":null,"finding":"rewritten","message":"what stands up to record 9 was replaced and chained anew","position":9,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
-        {"facts":{"column":"status"},"finding":"listing","message":"its `status` in the list of runs is not what its records say","position":null,"remedy":"keep a copy of the journal and its `.marks`; believe the records: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
-        {"facts":{"cause":"torn\n"},"finding":"unreadable","message":"record 3 can't be read: torn\\n","position":3,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
-        {"facts":{"cause":"database disk image is malformed"},"finding":"unreadable","message":"it can't be read: database disk image is malformed","position":null,"remedy":"keep a copy of the journal and its `.marks`; restore a backup; where the loss is known and accepted, move the `.marks` away","run":null}
-    "#]],
+            {"facts":null,"finding":"changed","message":"record 7 was changed","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+            {"facts":null,"finding":"hash-changed","message":"the hash of record 7 was changed","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+            {"facts":{"count":1},"finding":"removed","message":"record 7 was removed","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+            {"facts":{"now":9},"finding":"moved","message":"record 7 was moved, it stands at 9 now","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+            {"facts":{"count":3},"finding":"added","message":"records 7 to 9 were added","position":7,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+            {"facts":{"count":4},"finding":"tail-lost","message":"its end is lost: records 7 to 10 were there","position":7,"remedy":"keep a copy of the journal and its `.marks`; restore a newer backup, or look outside what the run did last: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+            {"facts":{"count":10},"finding":"run-lost","message":"it is gone, with at least 10 records","position":null,"remedy":"keep a copy of the journal and its `.marks`; restore a backup; where the loss is known and accepted, move the `.marks` away","run":"evil\n\u001b[2J"}
+            {"facts":{"now":-7},"finding":"renumbered","message":"it stands as number -7 in the list of runs, which it never was given","position":null,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+            {"facts":null,"finding":"rewritten","message":"what stands up to record 9 was replaced and chained anew","position":9,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+            {"facts":{"column":"status"},"finding":"listing","message":"its `status` in the list of runs is not what its records say","position":null,"remedy":"keep a copy of the journal and its `.marks`; believe the records: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+            {"facts":{"cause":"torn\n"},"finding":"unreadable","message":"record 3 can't be read: torn\\n","position":3,"remedy":"keep a copy of the journal and its `.marks`; compare with a backup: bowline audit 0192f0c1-7c00-7000-8000-000000000001","run":"0192f0c1-7c00-7000-8000-000000000001"}
+            {"facts":{"cause":"database disk image is malformed"},"finding":"unreadable","message":"it can't be read: database disk image is malformed","position":null,"remedy":"keep a copy of the journal and its `.marks`; restore a backup; where the loss is known and accepted, move the `.marks` away","run":null}
+        "#]],
     );
 }
 

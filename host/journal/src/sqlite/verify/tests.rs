@@ -197,6 +197,28 @@ async fn two_runs_whose_numbers_were_exchanged_are_both_found() {
 }
 
 #[tokio::test]
+async fn what_acts_or_stands_for_the_tables_is_found() {
+    let whole = Store::new().await;
+    let cases = [
+        (
+            "CREATE TRIGGER quiet AFTER INSERT ON event BEGIN DELETE FROM event WHERE run = 1; END",
+            "there is a trigger `quiet` in it, which no journal has",
+        ),
+        (
+            "ALTER TABLE event RENAME TO kept;
+             CREATE VIEW event AS SELECT run, position, at, body, hash FROM kept",
+            "there is a view `event` in it, which no journal has",
+        ),
+    ];
+    for (tampering, cause) in cases {
+        let store = whole.copy();
+        store.sql(tampering);
+        let defect = Defect::Unreadable { cause: cause.to_owned() };
+        assert_eq!(store.findings(), [(None, None, defect)], "{tampering}");
+    }
+}
+
+#[tokio::test]
 async fn a_version_that_no_journal_has_is_no_journal_and_its_runs_are_lost() {
     let whole = Store::new().await;
     // The last: the tables are there, and the list would be read as one from before the chain.
@@ -208,7 +230,7 @@ async fn a_version_that_no_journal_has_is_no_journal_and_its_runs_are_lost() {
 
         let findings = store.findings();
 
-        let cause = "it is not a journal any more".to_owned();
+        let cause = "it is not a journal any more, or its version was changed".to_owned();
         let mut expected = vec![(None, None, Defect::Unreadable { cause })];
         let lost = |run| (Some(run), None, Defect::RunLost { count: EVENTS });
         expected.extend((1..=3).map(lost));
