@@ -19,6 +19,10 @@ impl Grant {
             return over;
         }
         let refused = self.count(0).err().unwrap_or(why);
+        // Beyond a limit every further call is refused alike; once says it.
+        if refused.reason == Reason::Exhausted && self.attempt.budget.told_once() {
+            return refused;
+        }
         let asked = self.attempt.redactor.text(asked);
         let asked = &asked[..asked.floor_char_boundary(ASKED_BYTES_MAX)];
         let mut kept = asked.escape_debug().to_string();
