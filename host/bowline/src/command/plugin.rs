@@ -302,12 +302,9 @@ fn check(
     let (sandbox, _warning) = wiring::sandbox(connections, Limits::default())?;
     let mut exit = Exit::Success;
     for file in files {
-        let entry = Entry::of_file_closely(file, &signers);
+        let entry = Entry::of_file(file, &signers);
         let shown = file.display().to_string();
-        let checked = entry.artifact.clone().and_then(|artifact| {
-            sandbox.try_out(&entry)?;
-            Ok(artifact)
-        });
+        let checked = sandbox.try_out(&entry).and_then(|()| entry.artifact.clone());
         match checked {
             Ok(artifact) if as_json => {
                 let unused = sandbox.asks_too_much(&entry);

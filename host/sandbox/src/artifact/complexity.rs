@@ -7,6 +7,7 @@
 
 mod code;
 mod nesting;
+mod types;
 
 use super::{ArtifactError, malformed};
 use code::Module;
@@ -18,12 +19,16 @@ use wasmparser::{Encoding, Parser, Payload};
 pub(crate) struct Weight {
     /// Bytes of function bodies.
     pub(crate) code_bytes: u64,
+    /// Function bodies.
+    pub(crate) functions: u64,
 }
 
 /// Something that is counted: over the whole component, or in the largest of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Quantity {
     Depth,
+    TypeDepth,
+    Declarations,
     Modules,
     Components,
     Instantiations,
@@ -54,8 +59,10 @@ enum Quantity {
 
 /// Each quantity, its words and its bound. The bounds leave several times what the largest
 /// components seen have: interpreters of Python and JavaScript with 18 MiB.
-const BOUNDS: [(Quantity, &str, u64); 27] = [
+const BOUNDS: [(Quantity, &str, u64); 29] = [
     (Quantity::Depth, "levels of nesting", 32),
+    (Quantity::TypeDepth, "levels of nesting in a type", 100),
+    (Quantity::Declarations, "declarations in types", 200_000),
     (Quantity::Modules, "core modules", 256),
     (Quantity::Components, "nested components", 256),
     (Quantity::Instantiations, "instances, counted through all levels", 2_000),
@@ -141,8 +148,17 @@ pub(super) fn weigh(bytes: &[u8]) -> Result<Weight, ArtifactError> {
             }
             Payload::End(_) => nest.leave(),
             Payload::CodeSectionEntry(body) => {
+                weight.functions += 1;
                 weight.code_bytes += body.range().len() as u64;
                 module.body(body, &mut counts)?;
+            }
+            Payload::ComponentTypeSection(reader) => {
+                counts.add(Quantity::Types, u64::from(reader.count()))?;
+                types::component_types(reader, bytes, &mut counts)?;
+            }
+            Payload::CoreTypeSection(reader) => {
+                counts.add(Quantity::Types, u64::from(reader.count()))?;
+                types::core_types(reader, &mut counts)?;
             }
             payload => {
                 module.section(payload, &mut counts)?;

@@ -2,7 +2,7 @@
 //! is not authenticated. Whatever else happens is a refusal.
 
 use super::CompileLimits;
-use super::frame::{Compiled, FRAME_BYTES, NO_MEMORY, NO_TIME, Order, Subject};
+use super::frame::{Compiled, FRAME_BYTES, NO_MEMORY, NO_TIME, Order, Subject, Task};
 use crate::artifact::{ArtifactError, Weight};
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -51,11 +51,18 @@ impl Drop for Running {
 }
 
 impl ChildProgram {
-    pub(super) fn compile(&self, engine_hash: u64, component: &[u8], weight: Weight) -> Compiled {
+    pub(super) fn order(
+        &self,
+        task: Task,
+        engine_hash: u64,
+        component: &[u8],
+        weight: Weight,
+    ) -> Compiled {
         let mut key = [0; 32];
         getrandom::fill(&mut key)
             .map_err(|error| failed(format!("there is no key for it: {error}")))?;
         let order = Order {
+            task,
             key,
             memory_bytes_max: self.limits.memory_bytes_max,
             cpu_time_max: self.limits.cpu_time(weight),
@@ -144,6 +151,12 @@ impl ChildProgram {
         if tells_of_memory(&ended.complaint) {
             return Err(self.memory_struck());
         }
+        if tells_of_stack(&ended.complaint) {
+            return Err(ArtifactError::new(
+                "plugin.too-complex",
+                "it is nested in more levels than the compiler can follow; nest less",
+            ));
+        }
         if !ended.status.success() {
             return Err(died(&ended));
         }
@@ -191,6 +204,11 @@ pub(super) fn tells_of_memory(text: &str) -> bool {
     ["memory allocation of", "allocate memory", "out of memory"]
         .iter()
         .any(|words| text.contains(words))
+}
+
+/// Whether these are the last words of a process whose stack was too small.
+fn tells_of_stack(text: &str) -> bool {
+    text.contains("overflowed its stack")
 }
 
 fn limit(message: String) -> ArtifactError {

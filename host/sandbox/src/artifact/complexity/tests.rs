@@ -286,3 +286,36 @@ fn features_that_are_off_are_named() {
         assert!(error.message.contains(name), "{source}: {error}");
     }
 }
+
+/// A component with one type: `levels` of types inside each other.
+fn deep_types(levels: usize, is_component: bool) -> Vec<u8> {
+    let kind = if is_component { 0x41 } else { 0x42 };
+    let mut body = vec![1];
+    body.extend([kind, 1, 1].repeat(levels - 1));
+    body.extend([kind, 0]);
+    let mut component = Component::new().finish();
+    component.push(7);
+    body.len().encode(&mut component);
+    component.extend_from_slice(&body);
+    component
+}
+
+#[test]
+fn types_inside_types_are_followed_without_the_stack() {
+    for is_component in [false, true] {
+        for levels in [101, 100_000, 1_000_000] {
+            let bytes = deep_types(levels, is_component);
+            assert!(refusal(&bytes).contains("101 levels of nesting in a type, and 100"));
+        }
+        weigh(&deep_types(100, is_component)).expect("it is not too much");
+    }
+    let cut_off = deep_types(90, false);
+    let cut_off = [&cut_off[..cut_off.len() - 1], &[0x05][..]].concat();
+    assert_eq!(weigh(&cut_off).unwrap_err().code, "plugin.malformed");
+    weigh(&text(
+        "(component (type (component (type $t (instance (type (record (field \"a\" u8))) \
+         (export \"e\" (func)))) (import \"i\" (instance (type $t))) (export \"o\" (func)))) \
+         (type (func (param \"x\" u8))))",
+    ))
+    .expect("all kinds of declarations are gone through");
+}
