@@ -36,6 +36,8 @@ pub struct CompileLimits {
     pub memory_bytes_max: u64,
     /// Bytes of compiled code that are taken from the child.
     pub code_bytes_max: u64,
+    /// What to do about a refusal for want of time, if anything.
+    pub remedy: &'static str,
 }
 
 impl Default for CompileLimits {
@@ -47,11 +49,24 @@ impl Default for CompileLimits {
             cpu_time_min: Duration::from_secs(1),
             memory_bytes_max: 2 << 30,
             code_bytes_max: 256 << 20,
+            remedy: "",
         }
     }
 }
 
 impl CompileLimits {
+    /// For looking at a file that nobody has decided to run: an answer within seconds.
+    #[must_use]
+    pub fn for_checking() -> Self {
+        Self {
+            time_max: Duration::from_secs(30),
+            cpu_time_per_mib: Duration::from_secs(5),
+            cpu_time_min: Duration::from_millis(1_500),
+            remedy: "; `bowline run` allows more",
+            ..Self::default()
+        }
+    }
+
     /// Computing time for a component of this weight.
     fn cpu_time(&self, weight: Weight) -> Duration {
         let for_code = self.cpu_time_per_mib.as_secs_f64() * mebibytes(weight.code_bytes);

@@ -9,7 +9,7 @@ use crate::wiring;
 use anyhow::{Context as _, bail};
 use connections::{Connections, Granted, Refused, Settings};
 use effects::Binding;
-use sandbox::{Artifact, Asking, Catalog, Entry, Limits, Origin};
+use sandbox::{Artifact, Asking, Catalog, CompileLimits, Entry, Limits, Origin};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -300,6 +300,7 @@ fn check(
     let signers = wiring::signers(&settings)?;
     let connections = Arc::new(Connections::new(settings)?);
     let (sandbox, _warning) = wiring::sandbox(connections, Limits::default())?;
+    let sandbox = sandbox.with_compiler(wiring::compiler(CompileLimits::for_checking())?);
     let mut exit = Exit::Success;
     for file in files {
         let entry = Entry::of_file(file, &signers);

@@ -7,6 +7,7 @@
 
 mod code;
 mod nesting;
+mod stack;
 mod types;
 
 use super::{ArtifactError, malformed};
@@ -55,11 +56,13 @@ enum Quantity {
     AllWork,
     Arity,
     Joins,
+    ConstantBytes,
+    AllArity,
 }
 
 /// Each quantity, its words and its bound. The bounds leave several times what the largest
 /// components seen have: interpreters of Python and JavaScript with 18 MiB.
-const BOUNDS: [(Quantity, &str, u64); 29] = [
+const BOUNDS: [(Quantity, &str, u64); 31] = [
     (Quantity::Depth, "levels of nesting", 32),
     (Quantity::TypeDepth, "levels of nesting in a type", 100),
     (Quantity::Declarations, "declarations in types", 200_000),
@@ -88,7 +91,9 @@ const BOUNDS: [(Quantity, &str, u64); 29] = [
     (Quantity::BodyWork, "operations in one function, arguments counted", 400_000),
     (Quantity::AllWork, "operations, arguments counted", 40_000_000),
     (Quantity::Arity, "parameters and results of one function", 1_000),
-    (Quantity::Joins, "branches times locals in one function", 20_000_000),
+    (Quantity::Joins, "branches times locals or values on the stack in one function", 20_000_000),
+    (Quantity::ConstantBytes, "bytes of expressions for constants", 4 << 20),
+    (Quantity::AllArity, "parameters and results of all types", 500_000),
 ];
 
 impl Quantity {

@@ -72,7 +72,7 @@ impl ChildProgram {
         let subject = Subject { key: &key, engine_hash, component };
         match self.judge(ended, &subject) {
             Err(error) if error.code == NO_MEMORY => Err(self.memory_struck()),
-            Err(error) if error.code == NO_TIME => Err(cpu_struck(&order)),
+            Err(error) if error.code == NO_TIME => Err(self.cpu_struck(&order)),
             answer => answer,
         }
     }
@@ -169,7 +169,17 @@ impl ChildProgram {
     }
 
     fn time_struck(&self) -> ArtifactError {
-        limit(format!("it takes longer than {:?} to compile", self.limits.time_max))
+        let Self { limits, .. } = self;
+        limit(format!("it takes longer than {:?} to compile{}", limits.time_max, limits.remedy))
+    }
+
+    fn cpu_struck(&self, order: &Order) -> ArtifactError {
+        limit(format!(
+            "compiling it takes more than {:.1} s of computing, which is many times what honest \
+             code of its size takes{}",
+            order.cpu_time_max.as_secs_f64(),
+            self.limits.remedy
+        ))
     }
 
     fn memory_struck(&self) -> ArtifactError {
@@ -178,14 +188,6 @@ impl ChildProgram {
             self.limits.memory_bytes_max >> 20
         ))
     }
-}
-
-fn cpu_struck(order: &Order) -> ArtifactError {
-    limit(format!(
-        "compiling it takes more than {:.1} s of computing, which is many times what honest code \
-         of its size takes",
-        order.cpu_time_max.as_secs_f64()
-    ))
 }
 
 fn died(ended: &Ended) -> ArtifactError {

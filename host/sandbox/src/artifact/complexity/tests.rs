@@ -40,6 +40,20 @@ fn function(locals: u32, instructions: impl IntoIterator<Item = Instruction<'sta
     function
 }
 
+/// A module with globals that are each a long sum.
+fn constants(globals: usize, terms: usize) -> Vec<u8> {
+    let sum = format!("{}{}", "i32.const 1 ".repeat(terms), "i32.add ".repeat(terms - 1));
+    text(&format!("(component (core module {}))", format!("(global i32 {sum})").repeat(globals)))
+}
+
+fn wide_types(count: usize, params: usize) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    for _ in 0..count {
+        types.ty().function(vec![ValType::I32; params], []);
+    }
+    around(Encoder::new().section(&types))
+}
+
 fn text(text: &str) -> Vec<u8> {
     wat::parse_str(text).expect("parse a test's component")
 }
@@ -140,8 +154,24 @@ fn each_kind_of_too_much_is_refused_by_name_value_and_bound() {
                     blocks(9_000).chain((0..9_000).flat_map(|local| [LocalGet(local), Drop])),
                 )],
             ),
-            "81000000 branches times locals",
+            "81000000 branches times locals or values",
         ),
+        (
+            "branches times values on the stack",
+            functions(
+                &[],
+                &[],
+                &[function(
+                    0,
+                    std::iter::repeat_n(I32Const(0), 9_000)
+                        .chain((0..9_000).flat_map(|_| [Block(empty), End]))
+                        .chain(std::iter::repeat_n(Drop, 9_000)),
+                )],
+            ),
+            "81000000 branches times locals or values on the stack",
+        ),
+        ("long constants", constants(80, 20_000), "bytes of expressions for constants"),
+        ("wide types", wide_types(600, 900), "540000 parameters and results of all types"),
         (
             "calls with many arguments",
             functions(&wide, &wide, &[calls]),

@@ -90,3 +90,14 @@ fn computing_time_grows_with_the_code() {
     let many = limits.cpu_time(Weight { code_bytes: 0, functions: 10_000 });
     assert_eq!(many, Duration::from_secs(4), "0.3 ms for each function");
 }
+
+#[test]
+fn who_only_checks_gets_less_time_and_is_told_who_gets_more() {
+    let checking = CompileLimits::for_checking();
+    let weight = Weight { code_bytes: 1 << 20, functions: 0 };
+    assert_eq!(checking.cpu_time(weight), Duration::from_millis(6_500));
+
+    let limits = CompileLimits { time_max: Duration::from_millis(300), ..checking };
+    let (error, _) = refusal(&ChildProgram { limits, ..shell("exec sleep 20") }, b"component");
+    assert!(error.message.contains("300ms") && error.message.contains("`bowline run`"), "{error}");
+}
