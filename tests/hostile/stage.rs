@@ -214,7 +214,7 @@ impl Stage {
     /// Whether this host can run these bytes as a plugin: what `plugin check` asks.
     pub(crate) fn install(&mut self, bytes: &[u8]) -> Result<(), ArtifactError> {
         self.write("candidate.wasm", bytes);
-        let entry = Entry::of_file_closely(&self.candidate(), &Signers::default());
+        let entry = Entry::of_file(&self.candidate(), &Signers::default());
         self.host().sandbox.try_out(&entry)
     }
 
@@ -238,7 +238,7 @@ impl Stage {
     /// The slots that these bytes ask for and can't use.
     pub(crate) fn asks_too_much(&mut self, bytes: &[u8]) -> Vec<String> {
         self.write("candidate.wasm", bytes);
-        let entry = Entry::of_file_closely(&self.candidate(), &Signers::default());
+        let entry = Entry::of_file(&self.candidate(), &Signers::default());
         self.host().sandbox.asks_too_much(&entry).into_iter().collect()
     }
 

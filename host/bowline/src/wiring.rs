@@ -89,11 +89,11 @@ pub(crate) fn sandbox(
     };
     let sandbox = Sandbox::new(connections, cache, limits)
         .map_err(|error| anyhow!("can't set up the sandbox on this machine: {error:#}"))?;
-    Ok((sandbox.with_compiler(compiler()?), warning))
+    Ok((sandbox.with_compiler(compiler(CompileLimits::default())?), warning))
 }
 
 /// What compiles components: this program, in a process of its own.
-fn compiler() -> anyhow::Result<Compiler> {
+pub(crate) fn compiler(limits: CompileLimits) -> anyhow::Result<Compiler> {
     // The very file that runs now, even if another one has taken its name since.
     let itself = PathBuf::from("/proc/self/exe");
     let program = match itself.exists() {
@@ -101,7 +101,6 @@ fn compiler() -> anyhow::Result<Compiler> {
         false => std::env::current_exe().context("can't find this program")?,
     };
     let arguments = vec!["__compile".into()];
-    let limits = CompileLimits::default();
     Ok(Compiler::child(ChildProgram { program, arguments, limits }))
 }
 

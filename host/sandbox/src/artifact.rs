@@ -57,6 +57,12 @@ pub struct ArtifactError {
 }
 
 impl ArtifactError {
+    /// Whether only the manifest or the lack of a step is at fault. Then the component itself may
+    /// be wrong, too, and that is what should be told.
+    pub(crate) fn has_closer_reason(&self) -> bool {
+        ["plugin.no-manifest", "plugin.manifest-invalid", "plugin.no-step"].contains(&self.code)
+    }
+
     /// One with this code.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
@@ -106,17 +112,6 @@ impl Artifact {
         Ok(Self { signer, signer_comment: comment, ..Self::examine(bytes)? })
     }
 
-    /// Why bytes that were refused for their manifest should be refused: what is wrong with the
-    /// component itself is told first.
-    pub(crate) fn closer_reason(bytes: &[u8], error: ArtifactError) -> ArtifactError {
-        let about_manifest = ["plugin.no-manifest", "plugin.manifest-invalid", "plugin.no-step"];
-        if !about_manifest.contains(&error.code) {
-            return error;
-        }
-        let weighed = if Layer::Complexity.on() { Self::weigh(bytes).map(drop) } else { Ok(()) };
-        weighed.and_then(|()| Self::validate(bytes)).err().unwrap_or(error)
-    }
-
     /// Counts what the compiler would have to do, and refuses what no honest component asks of
     /// it. One pass over the bytes, done before they are compiled.
     ///
@@ -127,12 +122,13 @@ impl Artifact {
         complexity::weigh(bytes)
     }
 
-    /// Checks every instruction. Costs milliseconds, so it is done once, before compiling.
+    /// Checks every instruction and compares types. Of a stranger's bytes it may need any time
+    /// and any depth of the stack, so only a process that may end does it to them.
     ///
     /// # Errors
     ///
     /// `plugin.malformed` with the place, `plugin.unsupported-feature` with its name.
-    pub fn validate(bytes: &[u8]) -> Result<(), ArtifactError> {
+    pub(crate) fn validate(bytes: &[u8]) -> Result<(), ArtifactError> {
         features::validate(bytes)
     }
 }
@@ -148,6 +144,19 @@ pub fn digest(bytes: &[u8]) -> String {
     text
 }
 
+/// The beginning of a name out of a file, which may be anything.
+pub(crate) fn shown(name: &str) -> String {
+    const CHARACTERS_MAX: usize = 80;
+    let mut shown = String::new();
+    for character in name.chars().take(CHARACTERS_MAX) {
+        shown.extend(character.escape_debug());
+    }
+    if name.chars().nth(CHARACTERS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 fn malformed(error: &wasmparser::BinaryReaderError) -> ArtifactError {
     ArtifactError::new(
         "plugin.malformed",
@@ -156,7 +165,7 @@ fn malformed(error: &wasmparser::BinaryReaderError) -> ArtifactError {
 }
 
 /// The reader puts names out of the file, and its own context, on lines of their own.
-fn one_line(message: &str) -> String {
+pub(crate) fn one_line(message: &str) -> String {
     const CHARACTERS_MAX: usize = 400;
     message.chars().take(CHARACTERS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -147,9 +147,12 @@ impl Catalog {
             self.entries.push(entry);
             return resolution;
         }
-        let name = plugin_name(image);
+        let (name, digest) = asked_for(image);
         match self.entries.iter().find(|entry| entry.name == name) {
-            Some(entry) => resolution(entry),
+            Some(entry) => match mismatch(entry, digest) {
+                Some(error) => refused(&error),
+                None => resolution(entry),
+            },
             None => Resolution::Missing { known: self.known() },
         }
     }
@@ -184,19 +187,6 @@ impl Entry {
         })
     }
 
-    /// The same for a person who asks what is wrong with it: takes the time to look at all of a
-    /// component whose manifest is missing or wrong.
-    #[must_use]
-    pub fn of_file_closely(path: &Path, signers: &Signers) -> Self {
-        let entry = Self::of_file(path, signers);
-        let artifact =
-            entry.artifact.map_err(|error| match artifact::read_file(path, Links::Follow) {
-                Ok(bytes) => Artifact::closer_reason(&bytes, error),
-                Err(_) => error,
-            });
-        Self { artifact, ..entry }
-    }
-
     /// The component's bytes, read again. Whoever compiles them compares their digest with what
     /// was looked at.
     ///
@@ -214,17 +204,41 @@ impl Entry {
     }
 }
 
-/// The plugin's name for an image: tags and digests of container images don't matter, since
-/// the component is not that image.
-fn plugin_name(image: &str) -> &str {
+/// The plugin's name for an image, and the digest that is wanted of it. Tags and digests of
+/// Relay's container images don't matter, since the component is not that image; a digest behind
+/// one of our own names is that of the component.
+fn asked_for(image: &str) -> (&str, Option<&str>) {
     let image = image.strip_prefix("docker.io/").unwrap_or(image);
-    let image = image.split('@').next().unwrap_or(image);
+    let (image, digest) = match image.split_once('@') {
+        Some((image, digest)) => (image, Some(digest)),
+        None => (image, None),
+    };
     let untagged = match image.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => name,
         _ => image,
     };
-    let relay = RELAY_IMAGES.iter().find(|(relay, _)| *relay == untagged);
-    relay.map_or(untagged, |(_, ours)| ours)
+    match RELAY_IMAGES.iter().find(|(relay, _)| *relay == untagged) {
+        Some((_, ours)) => (ours, None),
+        None => (untagged, digest),
+    }
+}
+
+/// Why an entry is not the one with the wanted digest.
+fn mismatch(entry: &Entry, digest: Option<&str>) -> Option<ArtifactError> {
+    let (wanted, found) = (digest?, &entry.artifact.as_ref().ok()?.digest);
+    (wanted != found).then(|| {
+        let message = format!(
+            "`{}` has the digest {found}, and the workflow wants `{}`; look at what has changed \
+             and write the new digest, or bring the old plugin back",
+            entry.name,
+            artifact::shown(wanted)
+        );
+        ArtifactError::new("plugin.digest-mismatch", message)
+    })
+}
+
+fn refused(error: &ArtifactError) -> Resolution {
+    Resolution::Refused { code: error.code.to_owned(), message: error.message.clone() }
 }
 
 fn resolution(entry: &Entry) -> Resolution {
@@ -233,9 +247,7 @@ fn resolution(entry: &Entry) -> Resolution {
             let manifest = artifact.manifest.clone();
             Resolution::Found(Box::new(Signature { pin, manifest }))
         }
-        (Err(error), _) => {
-            Resolution::Refused { code: error.code.to_owned(), message: error.message.clone() }
-        }
+        (Err(error), _) => refused(error),
         (Ok(_), None) => Resolution::Missing { known: Vec::new() },
     }
 }
@@ -325,16 +337,56 @@ mod tests {
     #[test]
     fn images_and_the_names_they_stand_for() {
         let cases = [
-            ("relaysh/kubernetes-step-kubectl", "kubernetes-kubectl"),
-            ("relaysh/kubernetes-step-kubectl:latest", "kubernetes-kubectl"),
-            ("docker.io/relaysh/kubernetes-step-kubectl:v3", "kubernetes-kubectl"),
-            ("relaysh/datadog-step-incident-extract-id@sha256:00", "datadog-incident-extract-id"),
-            ("kubernetes-kubectl", "kubernetes-kubectl"),
-            ("host:5000/x/y", "host:5000/x/y"),
-            ("alpine:3", "alpine"),
+            ("relaysh/kubernetes-step-kubectl", "kubernetes-kubectl", None),
+            ("relaysh/kubernetes-step-kubectl:latest", "kubernetes-kubectl", None),
+            ("docker.io/relaysh/kubernetes-step-kubectl:v3", "kubernetes-kubectl", None),
+            (
+                "relaysh/datadog-step-incident-extract-id@sha256:00",
+                "datadog-incident-extract-id",
+                None,
+            ),
+            ("kubernetes-kubectl", "kubernetes-kubectl", None),
+            ("kubernetes-kubectl@sha256:00", "kubernetes-kubectl", Some("sha256:00")),
+            ("mine:v1@sha256:00", "mine", Some("sha256:00")),
+            ("mine@", "mine", Some("")),
+            ("host:5000/x/y", "host:5000/x/y", None),
+            ("alpine:3", "alpine", None),
         ];
-        for (image, name) in cases {
-            assert_eq!(plugin_name(image), name, "{image}");
+        for (image, name, digest) in cases {
+            assert_eq!(asked_for(image), (name, digest), "{image}");
+        }
+    }
+
+    #[test]
+    fn a_digest_behind_a_name_is_that_of_the_component_or_the_plugin_is_refused() {
+        let bytes = wat::parse_str("(component)").unwrap();
+        let manifest =
+            r#"{"schema":1,"name":"mine","version":"1","summary":"s","inputs":{},"outputs":{}}"#;
+        let mut bytes = bytes;
+        wasm_encoder::ComponentSection::append_to_component(
+            &wasm_encoder::CustomSection {
+                name: artifact::MANIFEST_SECTION.into(),
+                data: manifest.as_bytes().into(),
+            },
+            &mut bytes,
+        );
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("mine.wasm"), &bytes).unwrap();
+        let mut catalog =
+            Catalog::scan(&[], &[folder.path().to_owned()], &Signers::default()).unwrap();
+        let right = format!("mine@{}", artifact::digest(&bytes));
+        let wrong = format!("mine@sha256:{}", "0".repeat(64));
+
+        let found = catalog.resolve(["mine", &right, &wrong, "mine@"].into_iter(), folder.path());
+
+        assert!(matches!(found["mine"], Resolution::Found(_)));
+        assert!(matches!(found[&right], Resolution::Found(_)));
+        for image in [wrong.as_str(), "mine@"] {
+            let Resolution::Refused { code, message } = &found[image] else {
+                panic!("{image}: {:?}", found[image])
+            };
+            assert_eq!(code, "plugin.digest-mismatch");
+            assert!(message.contains(&artifact::digest(&bytes)), "{message}");
         }
     }
 

@@ -18,6 +18,9 @@ const MAC_BYTES: usize = 32;
 /// Bytes of one file of compiled code.
 const CODE_BYTES_MAX: u64 = 256 << 20;
 
+/// Bytes of all compiled code that is kept.
+const FOLDER_BYTES_MAX: u64 = 2 << 30;
+
 /// Compiled code on disk. Safe to delete at any time.
 pub struct CodeCache {
     /// None: not to be used, everything is compiled anew.
@@ -80,6 +83,7 @@ impl CodeCache {
         if let Err(error) = write_whole(&path, &parts) {
             tracing::warn!(path = %path.display(), %error, "compiled code was not kept");
         }
+        make_room(&usable.folder, FOLDER_BYTES_MAX, &path);
     }
 
     /// Whether this host has found out `fact` about this engine before, and nobody else says so.
@@ -110,6 +114,30 @@ impl Usable {
         hasher.update(digest.as_bytes());
         hasher.update(code);
         hasher.finalize()
+    }
+}
+
+/// Deletes compiled code, the oldest first, until what is kept has no more than `bytes_max`. What
+/// was `just_written` stays, and so does whatever is not ours by its name.
+fn make_room(folder: &Path, bytes_max: u64, just_written: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let metadata = fs::symlink_metadata(&path).ok()?;
+            let ours = metadata.is_file() && path.extension().is_some_and(|end| end == "code");
+            ours.then(|| Some((metadata.modified().ok()?, metadata.len(), path)))?
+        })
+        .collect();
+    let mut bytes: u64 = files.iter().map(|(_, length, _)| length).sum();
+    files.sort();
+    for (_, length, path) in files {
+        if bytes <= bytes_max {
+            return;
+        }
+        if path != just_written && fs::remove_file(&path).is_ok() {
+            bytes -= length;
+        }
     }
 }
 
@@ -250,6 +278,31 @@ mod tests {
         assert!(cache.load(&other, DIGEST).is_none());
         let (second, _) = CodeCache::open(folder.path());
         assert!(second.load(&engine, DIGEST).is_some(), "the key is kept");
+    }
+
+    #[test]
+    fn the_oldest_code_makes_room_and_nothing_else_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let began = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+        for (age, name) in ["key", "notes.txt", "b.code", "c.code", "a.code"].iter().enumerate() {
+            let file = fs::File::create(at(name)).unwrap();
+            file.set_len(100).unwrap();
+            file.set_modified(began + std::time::Duration::from_secs(age as u64)).unwrap();
+        }
+        let left = || {
+            let names = fs::read_dir(folder.path()).unwrap();
+            let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+
+        make_room(folder.path(), 300, &at("a.code"));
+        assert_eq!(left(), ["a.code", "b.code", "c.code", "key", "notes.txt"]);
+        make_room(folder.path(), 200, &at("a.code"));
+        assert_eq!(left(), ["a.code", "c.code", "key", "notes.txt"], "the oldest is gone");
+        make_room(folder.path(), 0, &at("a.code"));
+        assert_eq!(left(), ["a.code", "key", "notes.txt"], "what was just written stays");
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub use child::ChildProgram;
 use crate::artifact::{Artifact, ArtifactError, Weight};
 use admission::Admission;
 use effects::Layer;
+use frame::Task;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 use wasmtime::{CodeBuilder, Engine};
@@ -27,12 +28,16 @@ pub struct CompileLimits {
     /// Computing time for every MiB of a component's code, all threads together, besides
     /// [`Self::cpu_time_min`]. Honest code takes a tenth of it on a machine of this decade.
     pub cpu_time_per_mib: Duration,
+    /// Computing time for every function besides: even an empty one costs the compiler something.
+    pub cpu_time_per_function: Duration,
     /// Computing time that every component gets.
     pub cpu_time_min: Duration,
     /// Bytes of address space.
     pub memory_bytes_max: u64,
     /// Bytes of compiled code that are taken from the child.
     pub code_bytes_max: u64,
+    /// What to do about a refusal for want of time, if anything.
+    pub remedy: &'static str,
 }
 
 impl Default for CompileLimits {
@@ -40,18 +45,34 @@ impl Default for CompileLimits {
         Self {
             time_max: Duration::from_secs(60),
             cpu_time_per_mib: Duration::from_secs(30),
+            cpu_time_per_function: Duration::from_micros(300),
             cpu_time_min: Duration::from_secs(1),
             memory_bytes_max: 2 << 30,
             code_bytes_max: 256 << 20,
+            remedy: "",
         }
     }
 }
 
 impl CompileLimits {
+    /// For looking at a file that nobody has decided to run: an answer within seconds.
+    #[must_use]
+    pub fn for_checking() -> Self {
+        Self {
+            time_max: Duration::from_secs(30),
+            cpu_time_per_mib: Duration::from_secs(5),
+            cpu_time_min: Duration::from_millis(1_500),
+            remedy: "; `bowline run` allows more",
+            ..Self::default()
+        }
+    }
+
     /// Computing time for a component of this weight.
     fn cpu_time(&self, weight: Weight) -> Duration {
         let for_code = self.cpu_time_per_mib.as_secs_f64() * mebibytes(weight.code_bytes);
-        self.cpu_time_min + Duration::from_secs_f64(for_code)
+        let functions = u32::try_from(weight.functions).unwrap_or(u32::MAX);
+        let for_functions = self.cpu_time_per_function.saturating_mul(functions);
+        self.cpu_time_min + Duration::from_secs_f64(for_code) + for_functions
     }
 }
 
@@ -97,16 +118,48 @@ impl Compiler {
         bytes: &[u8],
         weight: Weight,
     ) -> Result<Vec<u8>, ArtifactError> {
+        self.order(Task::Compile, engine, bytes, weight)
+    }
+
+    /// Checks a component as [`Self::compile`] does, and compiles nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::compile`].
+    pub(crate) fn check(
+        &self,
+        engine: &Engine,
+        bytes: &[u8],
+        weight: Weight,
+    ) -> Result<(), ArtifactError> {
+        self.order(Task::Check, engine, bytes, weight).map(drop)
+    }
+
+    fn order(
+        &self,
+        task: Task,
+        engine: &Engine,
+        bytes: &[u8],
+        weight: Weight,
+    ) -> Result<Vec<u8>, ArtifactError> {
         let _admitted = self.admission.enter();
         match &self.way {
             Way::Child(program) if Layer::Compile.on() => {
-                program.compile(engine_hash(engine), bytes, weight)
+                program.order(task, engine_hash(engine), bytes, weight)
             }
-            _ => compile_here(engine, bytes).map_err(|error| match error.code {
+            _ => work(task, engine, bytes).map_err(|error| match error.code {
                 frame::NO_MEMORY => ArtifactError::new("plugin.compile-limit", error.message),
                 _ => error,
             }),
         }
+    }
+}
+
+/// Does what a child is ordered to, in this process. Checking leaves no code.
+fn work(task: Task, engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, ArtifactError> {
+    match task {
+        Task::Compile => compile_here(engine, bytes),
+        Task::Check => Artifact::validate(bytes).map(|()| Vec::new()),
     }
 }
 

@@ -119,12 +119,20 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Whether this host can run a plugin: compiles and links it, and runs nothing of it.
+    /// Whether this host can run a plugin: compiles and links it, and runs nothing of it. Takes
+    /// the time to look at all of a component whose manifest is missing or wrong.
     ///
     /// # Errors
     ///
     /// Why not.
     pub fn try_out(&self, entry: &Entry) -> Result<(), ArtifactError> {
+        if let Err(error) = &entry.artifact {
+            let error = error.clone();
+            return Err(match entry.bytes() {
+                Ok(bytes) => self.workshop().closer_reason(error, &bytes),
+                Err(_) => error,
+            });
+        }
         self.make(entry).map(|_plugin| ())
     }
 

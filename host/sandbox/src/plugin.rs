@@ -1,6 +1,6 @@
 //! A plugin that is ready to run: compiled, linked, its schemas compiled.
 
-use crate::artifact::{Artifact, ArtifactError};
+use crate::artifact::{Artifact, ArtifactError, one_line, shown};
 use crate::bindings::StepBasePre;
 use crate::compiled::{CodeCache, deserialize};
 use crate::compiler::Compiler;
@@ -56,15 +56,22 @@ impl Workshop<'_> {
         };
         let inputs = schema(&manifest.inputs, "inputs")?;
         let outputs = schema(&manifest.outputs, "outputs")?;
-        let component = match self.cache.load(self.engine, &artifact.digest) {
-            Some(component) => component,
-            None => self.compile(artifact, &bytes()?)?,
+        let (component, fresh) = match self.cache.load(self.engine, &artifact.digest) {
+            Some(component) => (component, None),
+            None => {
+                let (component, code) = self.compile(artifact, &bytes()?)?;
+                (component, Some(code))
+            }
         };
         let pre = self
             .linker
             .instantiate_pre(&component)
             .and_then(StepBasePre::new)
             .map_err(|error| does_not_link(&error))?;
+        // What can't be linked is not worth a place on the disk.
+        if let Some(code) = fresh {
+            self.cache.store(self.engine, &artifact.digest, &code);
+        }
         let unusable = self.unusable(artifact);
         let digest = artifact.digest.as_str().into();
         Ok(Plugin { digest, manifest, unusable, pre, inputs, outputs })
@@ -84,7 +91,25 @@ impl Workshop<'_> {
         idle.map(|(slot, _)| slot.clone()).collect()
     }
 
-    fn compile(&self, artifact: &Artifact, bytes: &[u8]) -> Result<Component, ArtifactError> {
+    /// Why bytes that were refused should be refused: what is wrong with the component itself is
+    /// told before what is wrong with its manifest.
+    pub(crate) fn closer_reason(&self, error: ArtifactError, bytes: &[u8]) -> ArtifactError {
+        if !error.has_closer_reason() {
+            return error;
+        }
+        let weight = match Artifact::weigh(bytes) {
+            Err(closer) if Layer::Complexity.on() => return closer,
+            weighed => weighed.unwrap_or_default(),
+        };
+        self.compiler.check(self.engine, bytes, weight).err().unwrap_or(error)
+    }
+
+    /// The component, and its code to be kept.
+    fn compile(
+        &self,
+        artifact: &Artifact,
+        bytes: &[u8],
+    ) -> Result<(Component, Vec<u8>), ArtifactError> {
         if crate::artifact::digest(bytes) != artifact.digest {
             let message = "the file has changed since it was looked at; run again";
             return Err(ArtifactError::new("plugin.changed", message));
@@ -95,15 +120,14 @@ impl Workshop<'_> {
         };
         // Of a small one the linker can say more at next to no cost, so that is asked first.
         if !artifact.has_step && bytes.len() > STEPLESS_BYTES_MAX {
-            return Err(Artifact::closer_reason(bytes, no_step("it exports no step at all")));
+            return Err(self.closer_reason(no_step("it exports no step at all"), bytes));
         }
         let code = self.compiler.compile(self.engine, bytes, weight)?;
         let component = deserialize(self.engine, &code).ok_or_else(|| {
             let message = "the compiler made code for another engine than this one";
             ArtifactError::new("plugin.compile-failed", message)
         })?;
-        self.cache.store(self.engine, &artifact.digest, &code);
-        Ok(component)
+        Ok((component, code))
     }
 
     /// Whether this host offers everything that the component imports, and the manifest
@@ -117,7 +141,7 @@ impl Workshop<'_> {
             if self.connector.interface(&need.kind).is_none() {
                 let message = format!(
                     "it asks for a connection `{slot}` of type `{}`, which this host does not know",
-                    need.kind
+                    shown(&need.kind)
                 );
                 return Err(ArtifactError::new("plugin.unknown-connection-type", message));
             }
@@ -133,10 +157,7 @@ impl Workshop<'_> {
             } else if !offered(interface) {
                 return Err(ArtifactError::new(
                     "plugin.unknown-import",
-                    format!(
-                        "it imports `{}`, which this host does not offer",
-                        import.escape_debug()
-                    ),
+                    format!("it imports `{}`, which this host does not offer", shown(import)),
                 ));
             }
         }
@@ -150,7 +171,7 @@ fn undeclared(import: &str) -> ArtifactError {
         format!(
             "it imports `{}` and its manifest asks for no connection of that kind; declare it \
              under `connections`",
-            import.escape_debug()
+            shown(import)
         ),
     )
 }
@@ -170,9 +191,11 @@ fn no_step(why: &str) -> ArtifactError {
 
 /// Turns the linker's words, which are for engineers of runtimes, into ours.
 fn does_not_link(error: &wasmtime::Error) -> ArtifactError {
-    let text = format!("{error:#}");
+    let whole = format!("{error:#}");
+    let text = one_line(&whole);
+    let text = text.as_str();
     if text.contains("no exported instance") || text.contains("exported") && text.contains("step") {
-        return no_step(&text);
+        return no_step(text);
     }
     // wasmtime's words for a version that the host does not have, and for one whose newer
     // functions it does not have.

@@ -15,9 +15,9 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    /// Compiles a schema. Only references inside of it are followed.
+    /// Compiles a schema, if it is one that asks for no more than a schema may.
     pub(crate) fn compile(schema: &Value) -> Result<Self, String> {
-        let validator = jsonschema::validator_for(schema).map_err(|error| error.to_string())?;
+        let validator = workflow::json_schema::validator(schema)?;
         let properties = schema.get("properties").and_then(Value::as_object);
         let defaults = properties
             .into_iter()

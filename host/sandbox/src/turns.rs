@@ -2,8 +2,9 @@
 //!
 //! A step that has not computed for a whole tick never waits here. One that has needs a turn,
 //! and there is one turn fewer than there are threads, so that a thread is free for whoever has
-//! just come. Whoever has computed the least goes first: counted for the plugin before the
-//! attempt, so that eight steps of one plugin don't get eight times what one of another gets.
+//! just come. Who has just begun goes before who has not. Else whoever has computed the least goes
+//! first: counted for the plugin before the attempt, so that eight steps of one plugin don't get
+//! eight times what one of another gets. What a plugin has computed long ago counts less and less.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,12 @@ use tokio::sync::oneshot;
 /// Ticks after which a turn ends whose holder was not heard of: it waits for something else than
 /// a thread.
 const TURN_TICKS: u64 = 2;
+
+/// Ticks of its own for which an attempt has just begun: most honest ones end within them.
+const BEGINNING_TICKS: u64 = 20;
+
+/// Ticks of the clock, a second, after which what plugins have computed counts half.
+const HALF_LIFE_TICKS: u64 = 200;
 
 /// Who may compute.
 #[derive(Default)]
@@ -26,7 +33,7 @@ struct State {
     /// Who has a turn, and the tick at which it was last heard of.
     computing: HashMap<u64, u64>,
     waiting: Vec<Waiting>,
-    /// Ticks that the living attempts of each plugin have computed.
+    /// Ticks that the living attempts of each plugin have computed, halved every second.
     by_plugin: HashMap<Arc<str>, PluginUse>,
     last_id: u64,
 }
@@ -75,6 +82,9 @@ impl Turns {
         let mut state = self.lock();
         state.now += 1;
         let now = state.now;
+        if now.is_multiple_of(HALF_LIFE_TICKS) {
+            state.by_plugin.values_mut().for_each(|plugin| plugin.ticks /= 2);
+        }
         state.computing.retain(|_, heard| now.saturating_sub(*heard) <= TURN_TICKS);
         state.call_next();
     }
@@ -118,13 +128,20 @@ impl Drop for Turn {
 }
 
 impl State {
-    /// Gives free places to those that have computed the least: by plugin, by attempt, and among
-    /// equals to who came first.
+    /// Gives free places to those that have just begun, and else to those that have computed the
+    /// least by plugin, then by attempt. Of those that have just begun, one that is alone in
+    /// its plugin gets as much as eight of another together. Among equals to who came first.
     fn call_next(&mut self) {
         while self.computing.len() < self.places {
             let rank = |waiting: &Waiting| {
-                let plugin = self.by_plugin.get(&waiting.plugin).map_or(0, |plugin| plugin.ticks);
-                (plugin, waiting.ticks, waiting.id)
+                let plugin = self.by_plugin.get(&waiting.plugin);
+                let (attempts, plugin) =
+                    plugin.map_or((1, 0), |plugin| (plugin.attempts as u64, plugin.ticks));
+                let ticks = waiting.ticks;
+                match ticks <= BEGINNING_TICKS {
+                    true => (false, ticks * attempts, plugin, waiting.id),
+                    false => (true, plugin, ticks, waiting.id),
+                }
             };
             let next = (0..self.waiting.len()).min_by_key(|at| rank(&self.waiting[*at]));
             let Some(at) = next else { return };
@@ -182,6 +199,77 @@ mod tests {
         for _ in 0..6 {
             assert!(ticked(&mut honest).is_none(), "it has computed less than all spinners");
         }
+    }
+
+    /// Lets all of them compute on one place until so many ticks were given, and gives each one's.
+    fn shares(
+        turns: &mut [Turn],
+        waits: &mut [Option<oneshot::Receiver<()>>],
+        ticks: usize,
+    ) -> Vec<usize> {
+        let mut got = vec![0; turns.len()];
+        for _ in 0..ticks {
+            let at = waits
+                .iter_mut()
+                .position(|waits| waits.as_mut().is_none_or(is_called))
+                .expect("somebody has the turn");
+            got[at] += 1;
+            waits[at] = ticked(&mut turns[at]);
+        }
+        got
+    }
+
+    #[test]
+    fn eight_digests_that_start_together_get_the_same_and_so_does_one_with_a_past() {
+        let turns = Arc::new(Turns::default());
+        let mut past = turns.join("busy".into());
+        for _ in 0..10_000 {
+            drop(ticked(&mut past));
+        }
+        let mut together: Vec<Turn> = (0..8).map(|n| turns.join(n.to_string().into())).collect();
+        together.push(turns.join("busy".into()));
+        drop(past);
+
+        let mut waits: Vec<_> = together.iter_mut().map(ticked).collect();
+        let got = shares(&mut together, &mut waits, 9 * 15);
+
+        assert!(got.iter().all(|got| (14..=16).contains(got)), "{got:?}");
+    }
+
+    #[test]
+    fn who_has_just_begun_goes_before_those_that_compute_for_long() {
+        let turns = Arc::new(Turns::default());
+        let mut all: Vec<Turn> = (0..8).map(|n| turns.join(n.to_string().into())).collect();
+        let mut waits: Vec<_> = all.iter_mut().map(ticked).collect();
+        shares(&mut all, &mut waits, 8 * 40);
+        // Its plugin has computed more than any of them.
+        turns.lock().by_plugin.entry("busy".into()).or_default().ticks = 5_000;
+        all.push(turns.join("busy".into()));
+        waits.push(ticked(&mut all[8]));
+
+        let got = shares(&mut all, &mut waits, 20);
+
+        assert!(got[8] >= 18, "{got:?}");
+    }
+
+    #[test]
+    fn what_a_plugin_computed_long_ago_counts_less_and_less() {
+        let turns = Arc::new(Turns::default());
+        let mut busy = turns.join("busy".into());
+        for _ in 0..1_000 {
+            drop(ticked(&mut busy));
+        }
+        let counted = || turns.lock().by_plugin["busy"].ticks;
+        assert_eq!(counted(), 1_000);
+
+        for _ in 0..HALF_LIFE_TICKS {
+            turns.tick();
+        }
+        assert_eq!(counted(), 500);
+        for _ in 0..HALF_LIFE_TICKS * 9 {
+            turns.tick();
+        }
+        assert_eq!(counted(), 0);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! Only what is known can be wrong: a mistake that a value still to come could mend is none.
 
 use crate::diagnostic::{printable, quote};
+use crate::json_schema;
 use crate::known::Known;
 use crate::signature::Manifest;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
+use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 /// Findings of one step; more would only repeat themselves.
@@ -37,13 +38,9 @@ pub(crate) struct Inputs<'m> {
 }
 
 impl<'m> Inputs<'m> {
-    /// Reads a plugin's description of its inputs. It can't reach for other documents, and its
-    /// patterns can't take exponential time.
+    /// Reads a plugin's description of its inputs.
     pub(crate) fn of(manifest: &'m Manifest) -> Result<Self, String> {
-        let options = jsonschema::options()
-            .with_draft(Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex());
-        let validator = options.build(&manifest.inputs).map_err(|error| error.to_string())?;
+        let validator = json_schema::validator(&manifest.inputs)?;
         Ok(Self { schema: &manifest.inputs, validator })
     }
 

@@ -10,6 +10,7 @@ pub mod documents;
 pub mod extras;
 mod graph;
 mod inputs;
+pub mod json_schema;
 mod known;
 pub mod plan;
 mod reference;

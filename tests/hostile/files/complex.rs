@@ -115,7 +115,43 @@ fn many(stage: &mut Stage) -> String {
     for (name, bytes, words) in &cases {
         refused(stage, name, bytes, "plugin.too-complex", words);
     }
-    format!("{} files refused uncompiled", cases.len())
+    // Reading them would use up the stack of whoever does, with and without a manifest.
+    for (name, bytes) in [("types", packed(deep_types(20_000))), ("bare", deep_types(20_000))] {
+        refused(stage, name, &bytes, "plugin.too-complex", "levels of nesting in a type");
+    }
+    // Comparing them takes minutes, which is the child's time and not the host's.
+    let error = stage.install(&type_trees(17, 900)).expect_err("type trees");
+    assert_eq!(error.code, "plugin.compile-limit", "{error}");
+    format!("{} files refused uncompiled", cases.len() + 3)
+}
+
+/// Types inside each other, three bytes for a level.
+fn deep_types(levels: usize) -> Vec<u8> {
+    let body = [&[1], [0x42, 1, 1].repeat(levels).as_slice(), &[0x42, 0]].concat();
+    let mut component = Component::new().finish();
+    component.push(7);
+    body.len().encode(&mut component);
+    component.extend_from_slice(&body);
+    component
+}
+
+/// A component that takes a value of a type with `2^levels` parts, started so often with it.
+fn type_trees(levels: usize, times: usize) -> Vec<u8> {
+    let pairs = |prefix: &str| {
+        let mut text = format!("(type ${prefix}0 (tuple u8 u8))");
+        for level in 1..=levels {
+            let below = level - 1;
+            text += &format!("(type ${prefix}{level} (tuple ${prefix}{below} ${prefix}{below}))");
+        }
+        text
+    };
+    let (outer, inner) = (pairs("a"), pairs("b"));
+    let source = format!(
+        "(component {outer} (import \"f\" (func $f (param \"x\" $a{levels}))) \
+         (component $c {inner} (import \"f\" (func (param \"x\" $b{levels})))) {})",
+        "(instance (instantiate $c (with \"f\" (func $f))))".repeat(times)
+    );
+    wat::parse_str(&source).expect("parse a test's component")
 }
 
 fn huge(stage: &mut Stage) -> String {

@@ -9,7 +9,7 @@ use crate::wiring;
 use anyhow::{Context as _, bail};
 use connections::{Connections, Granted, Refused, Settings};
 use effects::Binding;
-use sandbox::{Artifact, Catalog, Entry, Limits, Origin};
+use sandbox::{Artifact, Catalog, CompileLimits, Entry, Limits, Origin};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -305,14 +305,12 @@ fn check(
     let signers = wiring::signers(&settings)?;
     let connections = Arc::new(Connections::new(settings)?);
     let (sandbox, _warning) = wiring::sandbox(connections, Limits::default())?;
+    let sandbox = sandbox.with_compiler(wiring::compiler(CompileLimits::for_checking())?);
     let mut exit = Exit::Success;
     for file in files {
-        let entry = Entry::of_file_closely(file, &signers);
+        let entry = Entry::of_file(file, &signers);
         let shown = file.display().to_string();
-        let checked = entry.artifact.clone().and_then(|artifact| {
-            sandbox.try_out(&entry)?;
-            Ok(artifact)
-        });
+        let checked = sandbox.try_out(&entry).and_then(|()| entry.artifact.clone());
         match checked {
             Ok(artifact) if as_json => {
                 let unused = sandbox.asks_too_much(&entry);

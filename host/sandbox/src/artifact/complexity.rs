@@ -7,6 +7,8 @@
 
 mod code;
 mod nesting;
+mod stack;
+mod types;
 
 use super::{ArtifactError, malformed};
 use code::Module;
@@ -18,12 +20,16 @@ use wasmparser::{Encoding, Parser, Payload};
 pub(crate) struct Weight {
     /// Bytes of function bodies.
     pub(crate) code_bytes: u64,
+    /// Function bodies.
+    pub(crate) functions: u64,
 }
 
 /// Something that is counted: over the whole component, or in the largest of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Quantity {
     Depth,
+    TypeDepth,
+    Declarations,
     Modules,
     Components,
     Instantiations,
@@ -50,12 +56,16 @@ enum Quantity {
     AllWork,
     Arity,
     Joins,
+    ConstantBytes,
+    AllArity,
 }
 
 /// Each quantity, its words and its bound. The bounds leave several times what the largest
 /// components seen have: interpreters of Python and JavaScript with 18 MiB.
-const BOUNDS: [(Quantity, &str, u64); 27] = [
+const BOUNDS: [(Quantity, &str, u64); 31] = [
     (Quantity::Depth, "levels of nesting", 32),
+    (Quantity::TypeDepth, "levels of nesting in a type", 100),
+    (Quantity::Declarations, "declarations in types", 200_000),
     (Quantity::Modules, "core modules", 256),
     (Quantity::Components, "nested components", 256),
     (Quantity::Instantiations, "instances, counted through all levels", 2_000),
@@ -81,7 +91,9 @@ const BOUNDS: [(Quantity, &str, u64); 27] = [
     (Quantity::BodyWork, "operations in one function, arguments counted", 400_000),
     (Quantity::AllWork, "operations, arguments counted", 40_000_000),
     (Quantity::Arity, "parameters and results of one function", 1_000),
-    (Quantity::Joins, "branches times locals in one function", 20_000_000),
+    (Quantity::Joins, "branches times locals or values on the stack in one function", 20_000_000),
+    (Quantity::ConstantBytes, "bytes of expressions for constants", 4 << 20),
+    (Quantity::AllArity, "parameters and results of all types", 500_000),
 ];
 
 impl Quantity {
@@ -141,8 +153,17 @@ pub(super) fn weigh(bytes: &[u8]) -> Result<Weight, ArtifactError> {
             }
             Payload::End(_) => nest.leave(),
             Payload::CodeSectionEntry(body) => {
+                weight.functions += 1;
                 weight.code_bytes += body.range().len() as u64;
                 module.body(body, &mut counts)?;
+            }
+            Payload::ComponentTypeSection(reader) => {
+                counts.add(Quantity::Types, u64::from(reader.count()))?;
+                types::component_types(reader, bytes, &mut counts)?;
+            }
+            Payload::CoreTypeSection(reader) => {
+                counts.add(Quantity::Types, u64::from(reader.count()))?;
+                types::core_types(reader, &mut counts)?;
             }
             payload => {
                 module.section(payload, &mut counts)?;

@@ -3,6 +3,7 @@
 //! What is left out is what a step does not need and where advisories come from.
 
 use super::ArtifactError;
+use std::time::{Duration, Instant};
 use wasmparser::{BinaryReaderError, Validator, WasmFeatures};
 
 /// What is off, and what people call it.
@@ -66,11 +67,17 @@ fn missing(error: &BinaryReaderError) -> Option<&'static str> {
 /// everything on is tried again with each feature alone off.
 fn guess(bytes: &[u8]) -> Option<&'static str> {
     const TRIED_BYTES_MAX: usize = 1 << 20;
+    // A name for a feature is not worth the computing time that the compiler has.
+    const TRIED_TIME_MAX: Duration = Duration::from_millis(300);
+    let began = Instant::now();
     let good = |features| Validator::new_with_features(features).validate_all(bytes).is_ok();
     if bytes.len() > TRIED_BYTES_MAX || !good(WasmFeatures::all()) {
         return None;
     }
-    OFF.iter().find(|(off, _)| !good(WasmFeatures::all() - *off)).map(|(_, name)| *name)
+    OFF.iter()
+        .take_while(|_| began.elapsed() < TRIED_TIME_MAX)
+        .find(|(off, _)| !good(WasmFeatures::all() - *off))
+        .map(|(_, name)| *name)
 }
 
 fn unsupported(name: &str, error: &BinaryReaderError) -> ArtifactError {

@@ -1,7 +1,7 @@
 //! Reads the manifest out of a component's custom section. Decides whether it is one; what it asks
 //! for is judged elsewhere.
 
-use super::{ArtifactError, MANIFEST_BYTES_MAX, MANIFEST_SECTION};
+use super::{ArtifactError, MANIFEST_BYTES_MAX, MANIFEST_SECTION, shown};
 use crate::json;
 use serde_json::Value;
 use workflow::Manifest;
@@ -68,11 +68,6 @@ fn check(manifest: &Manifest) -> Result<(), ArtifactError> {
 
 fn invalid(message: String) -> ArtifactError {
     ArtifactError::new("plugin.manifest-invalid", message)
-}
-
-/// The beginning of a text that may be anything.
-fn shown(text: &str) -> String {
-    text.chars().take(80).collect::<String>().escape_debug().to_string()
 }
 
 /// 1 to 64 of `a-z`, `0-9` and `-`, starting with a letter.

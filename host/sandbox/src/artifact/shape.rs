@@ -12,6 +12,12 @@ const SECTIONS_MAX: usize = 4_000;
 /// Custom sections at the top level. The largest seen has 5.
 const CUSTOM_SECTIONS_MAX: usize = 500;
 
+/// Imports and exports at the top level. The largest step seen has 60.
+const NAMES_MAX: usize = 2_000;
+
+/// Bytes of their names.
+const NAME_BYTES_MAX: usize = 64 << 10;
+
 /// What a step exports, whatever its version.
 const STEP_INTERFACE: &str = "bowline:plugin/step";
 
@@ -68,6 +74,7 @@ pub(super) fn recognise(bytes: &[u8]) -> Result<(), ArtifactError> {
 pub(super) fn outline(bytes: &[u8]) -> Result<Outline<'_>, ArtifactError> {
     let mut outline = Outline { imports: BTreeSet::new(), has_step: false, manifests: Vec::new() };
     let (mut sections, mut customs) = (0, 0);
+    let mut names = Names::default();
     let mut parser = Parser::new(0);
     let mut rest = bytes;
     loop {
@@ -93,12 +100,14 @@ pub(super) fn outline(bytes: &[u8]) -> Result<Outline<'_>, ArtifactError> {
             Payload::ComponentImportSection(reader) => {
                 for import in reader {
                     let import = import.map_err(|error| malformed(&error))?;
+                    names.count(import.name.name)?;
                     outline.imports.insert(import.name.name.to_owned());
                 }
             }
             Payload::ComponentExportSection(reader) => {
                 for export in reader {
                     let export = export.map_err(|error| malformed(&error))?;
+                    names.count(export.name.name)?;
                     let interface = export.name.name.split('@').next();
                     outline.has_step |= interface == Some(STEP_INTERFACE);
                 }
@@ -124,6 +133,27 @@ pub(super) fn outline(bytes: &[u8]) -> Result<Outline<'_>, ArtifactError> {
             Payload::End(_) => return Ok(outline),
             _ => {}
         }
+    }
+}
+
+/// What was imported and exported so far.
+#[derive(Default)]
+struct Names {
+    count: usize,
+    bytes: usize,
+}
+
+impl Names {
+    fn count(&mut self, name: &str) -> Result<(), ArtifactError> {
+        self.count += 1;
+        self.bytes += name.len();
+        if self.count > NAMES_MAX {
+            return Err(too_many("imports and exports", NAMES_MAX));
+        }
+        if self.bytes > NAME_BYTES_MAX {
+            return Err(too_many("bytes in the names of imports and exports", NAME_BYTES_MAX));
+        }
+        Ok(())
     }
 }
 
@@ -228,6 +258,29 @@ mod tests {
         let found = Artifact::examine(&sections).unwrap_err();
         assert_eq!(found.code, "plugin.too-complex");
         assert!(found.message.contains("500 custom sections"), "{}", found.message);
+
+        let bare = wat::parse_str("(component)").unwrap();
+        let with_imports = |count: usize, length: usize| {
+            let mut imports = wasm_encoder::ComponentImportSection::new();
+            for at in 0..count {
+                let name = format!("{}{at}", "n".repeat(length));
+                let ty = wasm_encoder::ComponentTypeRef::Instance(0);
+                imports.import(name.as_str(), ty);
+            }
+            let mut bytes = bare.clone();
+            wasm_encoder::ComponentSection::append_to_component(&imports, &mut bytes);
+            bytes
+        };
+        for (bytes, words) in [
+            (with_imports(2_001, 1), "more than 2000 imports and exports"),
+            (with_imports(7, 10_000), "more than 65536 bytes in the names"),
+        ] {
+            let found = Artifact::examine(&bytes).unwrap_err();
+            assert_eq!(found.code, "plugin.too-complex");
+            assert!(found.message.contains(words), "{}", found.message);
+        }
+        let within = Artifact::examine(&with_imports(100, 100)).unwrap_err();
+        assert_eq!(within.code, "plugin.no-manifest");
 
         let mut unknown = component(&[&manifest("ok")]);
         unknown.extend_from_slice(&[77, 0]);

@@ -2,7 +2,7 @@
 //! is not authenticated. Whatever else happens is a refusal.
 
 use super::CompileLimits;
-use super::frame::{Compiled, FRAME_BYTES, NO_MEMORY, NO_TIME, Order, Subject};
+use super::frame::{Compiled, FRAME_BYTES, NO_MEMORY, NO_TIME, Order, Subject, Task};
 use crate::artifact::{ArtifactError, Weight};
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -51,11 +51,18 @@ impl Drop for Running {
 }
 
 impl ChildProgram {
-    pub(super) fn compile(&self, engine_hash: u64, component: &[u8], weight: Weight) -> Compiled {
+    pub(super) fn order(
+        &self,
+        task: Task,
+        engine_hash: u64,
+        component: &[u8],
+        weight: Weight,
+    ) -> Compiled {
         let mut key = [0; 32];
         getrandom::fill(&mut key)
             .map_err(|error| failed(format!("there is no key for it: {error}")))?;
         let order = Order {
+            task,
             key,
             memory_bytes_max: self.limits.memory_bytes_max,
             cpu_time_max: self.limits.cpu_time(weight),
@@ -65,7 +72,7 @@ impl ChildProgram {
         let subject = Subject { key: &key, engine_hash, component };
         match self.judge(ended, &subject) {
             Err(error) if error.code == NO_MEMORY => Err(self.memory_struck()),
-            Err(error) if error.code == NO_TIME => Err(cpu_struck(&order)),
+            Err(error) if error.code == NO_TIME => Err(self.cpu_struck(&order)),
             answer => answer,
         }
     }
@@ -144,6 +151,12 @@ impl ChildProgram {
         if tells_of_memory(&ended.complaint) {
             return Err(self.memory_struck());
         }
+        if tells_of_stack(&ended.complaint) {
+            return Err(ArtifactError::new(
+                "plugin.too-complex",
+                "it is nested in more levels than the compiler can follow; nest less",
+            ));
+        }
         if !ended.status.success() {
             return Err(died(&ended));
         }
@@ -156,7 +169,17 @@ impl ChildProgram {
     }
 
     fn time_struck(&self) -> ArtifactError {
-        limit(format!("it takes longer than {:?} to compile", self.limits.time_max))
+        let Self { limits, .. } = self;
+        limit(format!("it takes longer than {:?} to compile{}", limits.time_max, limits.remedy))
+    }
+
+    fn cpu_struck(&self, order: &Order) -> ArtifactError {
+        limit(format!(
+            "compiling it takes more than {:.1} s of computing, which is many times what honest \
+             code of its size takes{}",
+            order.cpu_time_max.as_secs_f64(),
+            self.limits.remedy
+        ))
     }
 
     fn memory_struck(&self) -> ArtifactError {
@@ -165,14 +188,6 @@ impl ChildProgram {
             self.limits.memory_bytes_max >> 20
         ))
     }
-}
-
-fn cpu_struck(order: &Order) -> ArtifactError {
-    limit(format!(
-        "compiling it takes more than {:.1} s of computing, which is many times what honest code \
-         of its size takes",
-        order.cpu_time_max.as_secs_f64()
-    ))
 }
 
 fn died(ended: &Ended) -> ArtifactError {
@@ -191,6 +206,11 @@ pub(super) fn tells_of_memory(text: &str) -> bool {
     ["memory allocation of", "allocate memory", "out of memory"]
         .iter()
         .any(|words| text.contains(words))
+}
+
+/// Whether these are the last words of a process whose stack was too small.
+fn tells_of_stack(text: &str) -> bool {
+    text.contains("overflowed its stack")
 }
 
 fn limit(message: String) -> ArtifactError {

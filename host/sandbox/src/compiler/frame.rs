@@ -8,7 +8,7 @@ use crate::artifact::ArtifactError;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-const ORDER: &[u8; 8] = b"bowlin>1";
+const ORDER: &[u8; 8] = b"bowlin>2";
 const ANSWER: &[u8; 8] = b"bowlin<1";
 const KEY_BYTES: usize = 32;
 const MAC_BYTES: usize = 32;
@@ -28,9 +28,19 @@ pub(super) const NO_TIME: &str = "compiler.no-time";
 /// The codes that a child may refuse with.
 const CODES: &[&str] = &["plugin.malformed", "plugin.unsupported-feature", NO_MEMORY, NO_TIME];
 
+/// What is to be done with a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// To check it and to turn it into machine code.
+    Compile,
+    /// Only to check it. The answer's code is empty.
+    Check,
+}
+
 /// What a child is to do. The component's bytes follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Order {
+    pub(super) task: Task,
     pub(super) key: [u8; KEY_BYTES],
     /// Bytes of address space.
     pub(super) memory_bytes_max: u64,
@@ -43,6 +53,7 @@ pub(super) struct Order {
 impl Order {
     pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
         to.write_all(ORDER)?;
+        to.write_all(&[u8::from(self.task == Task::Check)])?;
         to.write_all(&self.key)?;
         let cpu = u64::try_from(self.cpu_time_max.as_millis()).unwrap_or(u64::MAX);
         for number in [self.memory_bytes_max, cpu, self.length] {
@@ -57,6 +68,13 @@ impl Order {
         if magic != *ORDER {
             return Err(io::Error::other("this is not an order to compile"));
         }
+        let mut task = [0];
+        from.read_exact(&mut task)?;
+        let task = match task {
+            [0] => Task::Compile,
+            [1] => Task::Check,
+            _ => return Err(io::Error::other("this is an order that is not known")),
+        };
         let mut key = [0; KEY_BYTES];
         from.read_exact(&mut key)?;
         let mut number = || {
@@ -64,6 +82,7 @@ impl Order {
             from.read_exact(&mut bytes).map(|()| u64::from_le_bytes(bytes))
         };
         Ok(Self {
+            task,
             key,
             memory_bytes_max: number()?,
             cpu_time_max: Duration::from_millis(number()?),
@@ -162,15 +181,18 @@ mod tests {
 
     #[test]
     fn what_was_said_is_heard() {
-        let order = Order {
-            key: KEY,
-            memory_bytes_max: 1 << 31,
-            cpu_time_max: Duration::from_millis(1_500),
-            length: 9,
-        };
-        let mut bytes = Vec::new();
-        order.write(&mut bytes).unwrap();
-        assert_eq!(Order::read(&mut bytes.as_slice()).unwrap(), order);
+        for task in [Task::Compile, Task::Check] {
+            let order = Order {
+                task,
+                key: KEY,
+                memory_bytes_max: 1 << 31,
+                cpu_time_max: Duration::from_millis(1_500),
+                length: 9,
+            };
+            let mut bytes = Vec::new();
+            order.write(&mut bytes).unwrap();
+            assert_eq!(Order::read(&mut bytes.as_slice()).unwrap(), order);
+        }
 
         let refused = ArtifactError::new("plugin.malformed", "no\nsuch thing");
         for answer in [Ok(b"code".to_vec()), Ok(Vec::new()), Err(refused)] {

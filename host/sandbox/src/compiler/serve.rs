@@ -2,7 +2,7 @@
 //! answer to its output. Opens nothing, and keeps nothing.
 
 use super::frame::{NO_TIME, Order, Subject};
-use super::{compile_here, engine_hash};
+use super::{engine_hash, work};
 use crate::artifact::{ArtifactError, FILE_BYTES_MAX};
 use crate::engine;
 use std::io::{self, Read, Write};
@@ -33,7 +33,7 @@ pub fn serve(mut input: impl Read, output: impl Write + Send + 'static) -> io::R
     let component = Arc::new(component);
     let voice = Arc::new(Mutex::new(Some(output)));
     watch(&order, engine_hash(&engine), &component, &voice);
-    let answer = compile_here(&engine, &component);
+    let answer = work(order.task, &engine, &component);
     let subject =
         Subject { key: &order.key, engine_hash: engine_hash(&engine), component: &component };
     match voice.lock().unwrap_or_else(PoisonError::into_inner).take() {

@@ -1,11 +1,12 @@
 //! Counts what is in a core module: its declarations, and each function's operations with the
 //! values that they move.
 
+use super::stack::Stack;
 use super::{Counts, Quantity};
 use crate::artifact::{ArtifactError, malformed};
 use wasmparser::{
     BinaryReaderError, BlockType, CompositeInnerType, Data, DataKind, Element, ElementItems,
-    FunctionBody, MemoryType, Operator, Payload, TypeRef,
+    ElementKind, FunctionBody, MemoryType, Operator, Payload, TableInit, TypeRef,
 };
 
 /// Bytes of a memory's page, unless it says otherwise.
@@ -47,7 +48,11 @@ impl Module {
             }
             Payload::TableSection(reader) => {
                 for table in reader.clone() {
-                    counts.add(Quantity::TableElements, table.map_err(told)?.ty.initial)?;
+                    let table = table.map_err(told)?;
+                    counts.add(Quantity::TableElements, table.ty.initial)?;
+                    if let TableInit::Expr(value) = &table.init {
+                        count_constant(value, counts)?;
+                    }
                 }
             }
             Payload::MemorySection(reader) => {
@@ -58,6 +63,9 @@ impl Module {
             }
             Payload::GlobalSection(reader) => {
                 counts.add(Quantity::Globals, u64::from(reader.count()))?;
+                for global in reader.clone() {
+                    count_constant(&global.map_err(told)?.init_expr, counts)?;
+                }
             }
             Payload::ExportSection(reader) => {
                 counts.add(Quantity::Exports, u64::from(reader.count()))?;
@@ -73,7 +81,11 @@ impl Module {
             Payload::DataSection(reader) => {
                 counts.add(Quantity::DataSegments, u64::from(reader.count()))?;
                 for data in reader.clone() {
-                    self.data(&data.map_err(told)?)?;
+                    let data = data.map_err(told)?;
+                    if let DataKind::Active { offset_expr, .. } = &data.kind {
+                        count_constant(offset_expr, counts)?;
+                    }
+                    self.data(&data)?;
                 }
             }
             _ => {}
@@ -96,7 +108,8 @@ impl Module {
                 }
                 _ => (0, 0),
             };
-            Quantity::Arity.check(u64::from(arity.0) + u64::from(arity.1))?;
+            Quantity::Arity.check(moved(arity))?;
+            counts.add(Quantity::AllArity, moved(arity))?;
             self.types.push(arity);
         }
         Ok(())
@@ -163,7 +176,8 @@ impl Module {
         }
         counts.add(Quantity::AllLocals, locals)?;
         let labels = vec![results];
-        let mut walk = Walk { labels, work: 0, edges: 0, targets: 0, accesses: 0, locals };
+        let stack = Stack::default();
+        let mut walk = Walk { labels, stack, work: 0, edges: 0, targets: 0, accesses: 0, locals };
         let mut operators = body.get_operators_reader().map_err(told)?;
         while !operators.eof() {
             walk.operator(self, &operators.read().map_err(told)?)?;
@@ -173,8 +187,22 @@ impl Module {
     }
 
     /// Parameters and results of a type; a wrong index is left to the validator.
-    fn arity(&self, index: u32) -> (u32, u32) {
+    pub(super) fn arity(&self, index: u32) -> (u32, u32) {
         self.types.get(index as usize).copied().unwrap_or_default()
+    }
+
+    /// Parameters and results of a function.
+    pub(super) fn function_arity(&self, index: u32) -> (u32, u32) {
+        self.functions.get(index as usize).map_or((0, 0), |index| self.arity(*index))
+    }
+
+    /// Parameters and results of a block.
+    pub(super) fn block_arity(&self, kind: BlockType) -> (u32, u32) {
+        match kind {
+            BlockType::Empty => (0, 0),
+            BlockType::Type(_) => (0, 1),
+            BlockType::FuncType(index) => self.arity(index),
+        }
     }
 }
 
@@ -182,6 +210,7 @@ impl Module {
 struct Walk {
     /// How many values a branch to each open block carries.
     labels: Vec<u32>,
+    stack: Stack,
     work: u64,
     /// Ways that the function's execution can take.
     edges: u64,
@@ -220,13 +249,13 @@ impl Walk {
             }
             Operator::Return => u64::from(self.labels.first().copied().unwrap_or_default()),
             Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
-                let index = module.functions.get(*function_index as usize);
-                index.map_or(0, |index| moved(module.arity(*index)))
+                moved(module.function_arity(*function_index))
             }
             Operator::CallIndirect { type_index, .. }
             | Operator::ReturnCallIndirect { type_index, .. } => moved(module.arity(*type_index)),
             _ => 0,
         };
+        self.stack.step(module, operator);
         self.work = self.work.saturating_add(1).saturating_add(values);
         Quantity::BodyWork.check(self.work)
     }
@@ -238,20 +267,18 @@ impl Walk {
         kind: BlockType,
         is_loop: bool,
     ) -> Result<u64, ArtifactError> {
-        let (params, results) = match kind {
-            BlockType::Empty => (0, 0),
-            BlockType::Type(_) => (0, 1),
-            BlockType::FuncType(index) => module.arity(index),
-        };
+        let (params, results) = module.block_arity(kind);
         self.labels.push(if is_loop { params } else { results });
         Quantity::BlockDepth.check(self.labels.len() as u64)?;
         self.edges += 1;
         Ok(moved((params, results)))
     }
 
-    /// Where two ways through a function meet, each local that is used becomes a value of its own.
+    /// Where two ways through a function meet, each local that is used becomes a value of its own,
+    /// and so does each value on the stack.
     fn check_joins(&self) -> Result<(), ArtifactError> {
-        Quantity::Joins.check(self.edges.saturating_mul(self.locals.min(self.accesses)))
+        let values = self.locals.min(self.accesses).max(self.stack.highest());
+        Quantity::Joins.check(self.edges.saturating_mul(values))
     }
 
     fn carried(&self, depth: u32) -> u64 {
@@ -272,11 +299,25 @@ fn count_memory(memory: &MemoryType, counts: &mut Counts) -> Result<u64, Artifac
 }
 
 fn count_element(element: &Element<'_>, counts: &mut Counts) -> Result<(), ArtifactError> {
+    if let ElementKind::Active { offset_expr, .. } = &element.kind {
+        count_constant(offset_expr, counts)?;
+    }
     let items = match &element.items {
         ElementItems::Functions(reader) => reader.count(),
-        ElementItems::Expressions(_, reader) => reader.count(),
+        ElementItems::Expressions(_, reader) => {
+            counts.add(Quantity::ConstantBytes, reader.range().len() as u64)?;
+            reader.count()
+        }
     };
     counts.add(Quantity::Elements, 1 + u64::from(items))
+}
+
+fn count_constant(
+    expression: &wasmparser::ConstExpr<'_>,
+    counts: &mut Counts,
+) -> Result<(), ArtifactError> {
+    let bytes = expression.get_binary_reader().range().len();
+    counts.add(Quantity::ConstantBytes, bytes as u64)
 }
 
 /// The value of an expression that is a plain number.

@@ -88,12 +88,6 @@ impl Nest {
                     }
                 }
             }
-            Payload::ComponentTypeSection(reader) => {
-                counts.add(Quantity::Types, u64::from(reader.count()))?;
-            }
-            Payload::CoreTypeSection(reader) => {
-                counts.add(Quantity::Types, u64::from(reader.count()))?;
-            }
             Payload::ComponentCanonicalSection(reader) => {
                 counts.add(Quantity::Canonicals, u64::from(reader.count()))?;
             }

@@ -40,6 +40,20 @@ fn function(locals: u32, instructions: impl IntoIterator<Item = Instruction<'sta
     function
 }
 
+/// A module with globals that are each a long sum.
+fn constants(globals: usize, terms: usize) -> Vec<u8> {
+    let sum = format!("{}{}", "i32.const 1 ".repeat(terms), "i32.add ".repeat(terms - 1));
+    text(&format!("(component (core module {}))", format!("(global i32 {sum})").repeat(globals)))
+}
+
+fn wide_types(count: usize, params: usize) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    for _ in 0..count {
+        types.ty().function(vec![ValType::I32; params], []);
+    }
+    around(Encoder::new().section(&types))
+}
+
 fn text(text: &str) -> Vec<u8> {
     wat::parse_str(text).expect("parse a test's component")
 }
@@ -140,8 +154,24 @@ fn each_kind_of_too_much_is_refused_by_name_value_and_bound() {
                     blocks(9_000).chain((0..9_000).flat_map(|local| [LocalGet(local), Drop])),
                 )],
             ),
-            "81000000 branches times locals",
+            "81000000 branches times locals or values",
         ),
+        (
+            "branches times values on the stack",
+            functions(
+                &[],
+                &[],
+                &[function(
+                    0,
+                    std::iter::repeat_n(I32Const(0), 9_000)
+                        .chain((0..9_000).flat_map(|_| [Block(empty), End]))
+                        .chain(std::iter::repeat_n(Drop, 9_000)),
+                )],
+            ),
+            "81000000 branches times locals or values on the stack",
+        ),
+        ("long constants", constants(80, 20_000), "bytes of expressions for constants"),
+        ("wide types", wide_types(600, 900), "540000 parameters and results of all types"),
         (
             "calls with many arguments",
             functions(&wide, &wide, &[calls]),
@@ -285,4 +315,37 @@ fn features_that_are_off_are_named() {
         assert_eq!(error.code, "plugin.unsupported-feature", "{source}: {error}");
         assert!(error.message.contains(name), "{source}: {error}");
     }
+}
+
+/// A component with one type: `levels` of types inside each other.
+fn deep_types(levels: usize, is_component: bool) -> Vec<u8> {
+    let kind = if is_component { 0x41 } else { 0x42 };
+    let mut body = vec![1];
+    body.extend([kind, 1, 1].repeat(levels - 1));
+    body.extend([kind, 0]);
+    let mut component = Component::new().finish();
+    component.push(7);
+    body.len().encode(&mut component);
+    component.extend_from_slice(&body);
+    component
+}
+
+#[test]
+fn types_inside_types_are_followed_without_the_stack() {
+    for is_component in [false, true] {
+        for levels in [101, 100_000, 1_000_000] {
+            let bytes = deep_types(levels, is_component);
+            assert!(refusal(&bytes).contains("101 levels of nesting in a type, and 100"));
+        }
+        weigh(&deep_types(100, is_component)).expect("it is not too much");
+    }
+    let cut_off = deep_types(90, false);
+    let cut_off = [&cut_off[..cut_off.len() - 1], &[0x05][..]].concat();
+    assert_eq!(weigh(&cut_off).unwrap_err().code, "plugin.malformed");
+    weigh(&text(
+        "(component (type (component (type $t (instance (type (record (field \"a\" u8))) \
+         (export \"e\" (func)))) (import \"i\" (instance (type $t))) (export \"o\" (func)))) \
+         (type (func (param \"x\" u8))))",
+    ))
+    .expect("all kinds of declarations are gone through");
 }

@@ -14,7 +14,7 @@ fn shell(script: &str) -> ChildProgram {
 
 fn refusal(program: &ChildProgram, component: &[u8]) -> (ArtifactError, Duration) {
     let started = Instant::now();
-    let found = program.compile(1, component, Weight::default());
+    let found = program.order(Task::Compile, 1, component, Weight::default());
     (found.expect_err("no code comes from a shell"), started.elapsed())
 }
 
@@ -34,6 +34,12 @@ fn a_child_that_misbehaves_is_refused_and_not_waited_for() {
             "echo 'memory allocation of 9 bytes failed' >&2; kill -6 $$",
             "plugin.compile-limit",
             "2048 MiB of memory",
+        ),
+        (
+            "stack",
+            "echo 'thread main has overflowed its stack' >&2; kill -6 $$",
+            "plugin.too-complex",
+            "levels",
         ),
         ("late", "exec sleep 20", "plugin.compile-limit", "700ms"),
         ("late child", "sleep 20 & wait", "plugin.compile-limit", "700ms"),
@@ -77,8 +83,21 @@ fn nothing_of_the_environment_reaches_the_child() {
 #[test]
 fn computing_time_grows_with_the_code() {
     let limits = CompileLimits::default();
-    let of = |bytes| limits.cpu_time(Weight { code_bytes: bytes });
+    let of = |bytes| limits.cpu_time(Weight { code_bytes: bytes, functions: 0 });
     assert_eq!(of(0), Duration::from_secs(1));
     assert_eq!(of(1 << 20), Duration::from_secs(31));
     assert!(of(64 << 20) > limits.time_max);
+    let many = limits.cpu_time(Weight { code_bytes: 0, functions: 10_000 });
+    assert_eq!(many, Duration::from_secs(4), "0.3 ms for each function");
+}
+
+#[test]
+fn who_only_checks_gets_less_time_and_is_told_who_gets_more() {
+    let checking = CompileLimits::for_checking();
+    let weight = Weight { code_bytes: 1 << 20, functions: 0 };
+    assert_eq!(checking.cpu_time(weight), Duration::from_millis(6_500));
+
+    let limits = CompileLimits { time_max: Duration::from_millis(300), ..checking };
+    let (error, _) = refusal(&ChildProgram { limits, ..shell("exec sleep 20") }, b"component");
+    assert!(error.message.contains("300ms") && error.message.contains("`bowline run`"), "{error}");
 }
