@@ -13,6 +13,9 @@ use sandbox::{Artifact, ArtifactError};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tests::guest;
+use wasm_encoder::{
+    Component, ComponentImportSection, ComponentTypeRef, ComponentTypeSection, InstanceType,
+};
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = vec![
@@ -145,7 +148,18 @@ fn manifests(stage: &mut Stage) -> String {
     let duplicate = whole.replacen('{', "{\"name\":\"other\",", 1);
     let nul = whole.replace("a step", "a\\u0000step");
     let large = format!("{whole}{}", " ".repeat(8 << 20));
+    let takes = |schema: &Value| {
+        let mut manifest = guest::manifest("good");
+        manifest["inputs"] = schema.clone();
+        guest::component(guest::NO_OP, &manifest)
+    };
+    let patterns = takes(&json!({"properties": {"a": {"pattern": "(\\w{100}){100}"}}}));
+    let remote = takes(&json!({"$ref": "https://example.com/schema.json"}));
     let cases = [
+        ("large patterns", patterns, "plugin.manifest-invalid", "regex"),
+        ("references", takes(&doubling(29)), "plugin.manifest-invalid", "more than 10000 parts"),
+        ("a remote reference", remote, "plugin.manifest-invalid", "only parts of itself"),
+        ("100,000 imports", imports(100_000, 1), "plugin.too-complex", "2000 imports and exports"),
         ("5,000 sections", sections, "plugin.too-complex", "500 custom sections"),
         ("none", bare.clone(), "plugin.no-manifest", "pack it"),
         ("twice", twice, "plugin.manifest-invalid", "2 manifest sections"),
@@ -158,9 +172,36 @@ fn manifests(stage: &mut Stage) -> String {
     for (name, bytes, code, words) in &cases {
         refused(stage, name, bytes, code, words);
     }
+    let long = imports(1, 60_000);
+    let error = refused(stage, "a long import", &long, "plugin.unknown-import", "nnn");
+    assert!(error.message.len() < 300, "{} bytes of message", error.message.len());
     let beyond = with(&" ".repeat(100 << 20));
     refused(stage, "100 MiB", &beyond, "plugin.too-large", "64 MiB");
-    format!("{} manifests refused", cases.len() + 1)
+    format!("{} manifests refused", cases.len() + 2)
+}
+
+/// A schema whose parts refer to the one before twice.
+fn doubling(levels: usize) -> Value {
+    let mut parts = serde_json::Map::new();
+    parts.insert("d0".to_owned(), json!({"type": "string"}));
+    for level in 1..=levels {
+        let below = json!({"$ref": format!("#/$defs/d{}", level - 1)});
+        parts.insert(format!("d{level}"), json!({"allOf": [below, below]}));
+    }
+    json!({"$ref": format!("#/$defs/d{levels}"), "$defs": parts})
+}
+
+/// A component with so many imports, whose names have so many letters and a number.
+fn imports(count: usize, letters: usize) -> Vec<u8> {
+    let name = "n".repeat(letters);
+    let (mut types, mut imports) = (ComponentTypeSection::new(), ComponentImportSection::new());
+    types.instance(&InstanceType::new());
+    for at in 0..count {
+        imports.import(format!("{name}{at}").as_str(), ComponentTypeRef::Instance(0));
+    }
+    let mut component = Component::new();
+    component.section(&types).section(&imports);
+    guest::with_manifest(component.finish(), &guest::manifest("good"))
 }
 
 fn names(stage: &mut Stage) -> String {

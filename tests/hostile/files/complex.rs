@@ -65,10 +65,17 @@ fn slow(stage: &mut Stage) -> String {
     let targets =
         [Block(BlockType::Empty), I32Const(0), BrTable(vec![0; 1_000_000].into(), 0), End];
     let blocks = [vec![Block(BlockType::Empty); 100_000], vec![End; 100_000]].concat();
+    let stack = [
+        vec![I32Const(0); 9_000],
+        (0..9_000).flat_map(|_| [Block(BlockType::Empty), End]).collect(),
+        vec![Instruction::Drop; 9_000],
+    ]
+    .concat();
     let name = format!("(component (core module (func (export \"{}\"))))", "n".repeat(90_000));
     let cases = [
         ("locals", functions(&vec![body(7_000, &[]); 50_000], 1), "locals in all functions"),
         ("targets", functions(&[body(0, &targets)], 1), "1000000 targets of branch tables"),
+        ("stack", functions(&[body(0, &stack)], 1), "locals or values on the stack"),
         ("types", functions(&[], 100_000), "100000 types"),
         ("blocks", functions(&[body(0, &blocks)], 1), "blocks inside each other"),
         ("name", text(&name), "90000 bytes in one name"),

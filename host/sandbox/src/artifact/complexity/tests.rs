@@ -171,7 +171,7 @@ fn each_kind_of_too_much_is_refused_by_name_value_and_bound() {
             "81000000 branches times locals or values on the stack",
         ),
         ("long constants", constants(80, 20_000), "bytes of expressions for constants"),
-        ("wide types", wide_types(600, 900), "540000 parameters and results of all types"),
+        ("wide types", wide_types(600, 900), "parameters and results of all types, and 500000"),
         (
             "calls with many arguments",
             functions(&wide, &wide, &[calls]),
