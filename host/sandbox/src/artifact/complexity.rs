@@ -6,9 +6,9 @@
 //! but the counts, so the pass itself needs no more than what it may count.
 
 mod code;
+mod declared;
 mod nesting;
 mod stack;
-mod types;
 
 use super::{ArtifactError, malformed};
 use code::Module;
@@ -159,11 +159,11 @@ pub(super) fn weigh(bytes: &[u8]) -> Result<Weight, ArtifactError> {
             }
             Payload::ComponentTypeSection(reader) => {
                 counts.add(Quantity::Types, u64::from(reader.count()))?;
-                types::component_types(reader, bytes, &mut counts)?;
+                declared::component_types(reader, bytes, &mut counts)?;
             }
             Payload::CoreTypeSection(reader) => {
                 counts.add(Quantity::Types, u64::from(reader.count()))?;
-                types::core_types(reader, &mut counts)?;
+                declared::core_types(reader, &mut counts)?;
             }
             payload => {
                 module.section(payload, &mut counts)?;
