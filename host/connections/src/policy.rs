@@ -245,7 +245,7 @@ fn together(rules: &[&PolicyRule]) -> Option<Vec<Value>> {
     lists.map(|lists| lists.concat())
 }
 
-fn is_connection(id: &String) -> bool {
+fn is_connection(id: &str) -> bool {
     id.split_once('/').is_some_and(|(kind, name)| {
         let start = name.strip_suffix('*').unwrap_or(name);
         !kind.is_empty() && !name.is_empty() && !kind.contains('*') && !start.contains('*')
@@ -284,7 +284,7 @@ impl PolicyRule {
         {
             return Err(format!("nobody is called `{signer}` under `signers`"));
         }
-        if self.connection.as_ref().is_some_and(|id| !is_connection(id)) {
+        if self.connection.as_deref().is_some_and(|id| !is_connection(id)) {
             let forms = "`TYPE/NAME`, `TYPE/PREFIX*` or `TYPE/*`";
             return Err(format!("`connection` is not of the form {forms}"));
         }
