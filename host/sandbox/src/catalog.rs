@@ -377,7 +377,7 @@ mod tests {
         let right = format!("mine@{}", artifact::digest(&bytes));
         let wrong = format!("mine@sha256:{}", "0".repeat(64));
 
-        let found = catalog.resolve(["mine", &right, &wrong, "mine@"].into_iter(), folder.path());
+        let found = catalog.resolve(["mine", &right, &wrong, "mine@"], folder.path());
 
         assert!(matches!(found["mine"], Resolution::Found(_)));
         assert!(matches!(found[&right], Resolution::Found(_)));
