@@ -285,7 +285,7 @@ mod tests {
     fn the_oldest_code_makes_room_and_nothing_else_is_touched() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let began = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+        let began = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(100);
         for (age, name) in ["key", "notes.txt", "b.code", "c.code", "a.code"].iter().enumerate() {
             let file = fs::File::create(at(name)).unwrap();
             file.set_len(100).unwrap();
