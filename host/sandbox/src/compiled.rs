@@ -281,7 +281,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "files get the times of the machine's clock")]
     fn the_oldest_code_makes_room_and_nothing_else_is_touched() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
