@@ -14,7 +14,7 @@ const RSS_BYTES_MAX: u64 = 32 << 20;
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// The same for memory, which goes at once or is kept.
-const MEMORY_SETTLE_TIME_MAX: Duration = Duration::from_millis(100);
+const MEMORY_SETTLE_TIME_MAX: Duration = Duration::from_millis(300);
 
 /// The process before a case.
 pub(crate) struct Before {
