@@ -288,6 +288,7 @@ impl Ours {
             workflow: "bench".to_owned(),
             source: "bench.yaml".to_owned(),
             source_digest: "sha256:0".to_owned(),
+            extras: Default::default(),
             parameters: BTreeMap::new(),
             steps: vec![PlannedStep {
                 name: "a".parse().expect("a name"),

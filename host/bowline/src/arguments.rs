@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -51,6 +52,8 @@ pub(crate) enum When {
 pub(crate) enum Command {
     /// Run a workflow and follow it to its end
     Run(RunArguments),
+    /// Show what a workflow would change, without changing it
+    Plan(PlanArguments),
     /// Find mistakes in workflow files, without running anything
     Check(CheckArguments),
     /// Draw which step waits for which
@@ -58,6 +61,10 @@ pub(crate) enum Command {
     /// Look at past and present runs
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Say yes to a step that waits for it
+    Approve(ApprovalArguments),
+    /// Say no to a step that waits for an approval
+    Deny(ApprovalArguments),
     /// Show who let what happen in a run, or check that nobody touched the record
     Audit(AuditArguments),
     /// Look at connections; never prints a credential
@@ -89,6 +96,28 @@ pub(crate) struct ConfigArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) what: WorkflowArguments,
+    /// Make the writes that this plan has shown, and no others (see `bowline plan --out`)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan_file: Option<PathBuf>,
+    /// Leave runs alone that an earlier process did not bring to their end
+    #[arg(long)]
+    pub(crate) no_resume: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    #[command(flatten)]
+    pub(crate) what: WorkflowArguments,
+    /// Keep the plan, for `bowline run --plan-file`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// A workflow, and what it is to be run with.
+#[derive(Debug, Args)]
+pub(crate) struct WorkflowArguments {
     /// The workflow file
     pub(crate) workflow: PathBuf,
     /// A parameter; a text unless the workflow declares another type
@@ -190,6 +219,9 @@ pub(crate) enum RunsCommand {
         step: Option<String>,
         #[command(flatten)]
         config: ConfigArguments,
+        /// Wait for further lines until the run ends
+        #[arg(short, long)]
+        follow: bool,
         /// Print JSON, one line of the log per line
         #[arg(long)]
         json: bool,
@@ -201,6 +233,119 @@ pub(crate) enum RunsCommand {
         #[command(flatten)]
         config: ConfigArguments,
     },
+    /// Follow a run that goes on in another process
+    Watch {
+        /// The run, the beginning of its name, or @latest
+        run: String,
+        #[command(flatten)]
+        config: ConfigArguments,
+        /// Print events as JSON, one per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring a run to its end whose process died, or that waited for a person
+    Resume(ResumeArguments),
+    /// Try again what failed; what is done stays done
+    Retry(RetryArguments),
+    /// Say whether a write took effect of which nobody knows
+    Resolve(ResolveArguments),
+    /// Write the run down for a post-mortem, as Markdown
+    Report {
+        /// The run, the beginning of its name, or @latest
+        run: String,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
+    /// Forget old runs that have ended, and give their space back
+    Prune {
+        /// How old: a number and `d`, `h` or `m`, counted from the run's end
+        #[arg(long, value_name = "AGE", value_parser = age)]
+        older_than: Duration,
+        /// Only tell what would be forgotten
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArguments {
+    /// The run, the beginning of its name, or @latest
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+    /// Print events as JSON, one per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryArguments {
+    /// The run, the beginning of its name, or @latest
+    pub(crate) run: String,
+    /// The step to begin with [default: all that failed]
+    #[arg(long, value_name = "STEP")]
+    pub(crate) from: Option<String>,
+    /// Also run steps again that have succeeded and changed something
+    #[arg(long)]
+    pub(crate) repeat: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+    /// Print events as JSON, one per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResolveArguments {
+    /// The run, the beginning of its name, or @latest
+    pub(crate) run: String,
+    /// The step that waits
+    pub(crate) step: String,
+    /// Whether the write took effect
+    #[arg(long, value_enum)]
+    pub(crate) outcome: Outcome,
+    /// Why you think so, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Outcome {
+    /// It took effect
+    Done,
+    /// It did not
+    NotDone,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApprovalArguments {
+    /// The run, the beginning of its name, or @latest
+    pub(crate) run: String,
+    /// The step that waits
+    pub(crate) step: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+}
+
+/// `30d`, `12h`, `90m`.
+fn age(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{}` is not a number and `d`, `h` or `m`", text.escape_debug());
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        'd' => 86_400,
+        'h' => 3_600,
+        'm' => 60,
+        _ => return Err(wrong()),
+    };
+    let count: u32 = text[..text.len() - 1].parse().map_err(|_error| wrong())?;
+    Ok(Duration::from_secs(u64::from(count) * seconds))
 }
 
 /// `bowline audit RUN` or `bowline audit verify [RUN]`.

@@ -48,6 +48,18 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// For a plan that was followed as far as it could be.
+    pub(crate) fn of_plan(view: &RunView) -> Self {
+        match view.status {
+            RunStatus::Failure if only_denied(view) => Self::Denied,
+            RunStatus::Failure | RunStatus::Running | RunStatus::Rejected => Self::Failure,
+            RunStatus::Cancelled => Self::Cancelled,
+            RunStatus::Success | RunStatus::Waiting => Self::Success,
+        }
+    }
+}
+
 /// Whether every step that failed was denied what it wanted.
 fn only_denied(view: &RunView) -> bool {
     let mut failed = view.steps.iter().filter_map(|step| Some((step, step.failure.as_ref()?)));

@@ -19,13 +19,15 @@ pub(crate) enum Form {
     Tree,
 }
 
-/// Shows what is heard until nobody speaks any more. Gives back what is known then.
+/// Shows what is heard until nobody speaks any more; `seen` is what is known before. Gives back
+/// what is known then.
 pub(crate) async fn follow(
     mut heard: UnboundedReceiver<Recorded>,
     form: Form,
     output: &Output,
+    seen: Option<RunView>,
 ) -> Option<RunView> {
-    let mut view: Option<RunView> = None;
+    let mut view = seen;
     let mut drawn = Drawn::default();
     let mut frames = tokio::time::interval(FRAME_EVERY);
     loop {

@@ -172,7 +172,7 @@ pub(crate) fn accept(
     };
     match answer {
         Some(true) => {
-            lock.accept(pin, manifest, &crate::wiring::user(), used)?;
+            lock.accept(pin, manifest, &crate::person::name(), used)?;
             output.note(&format!("accepted; remembered in `{}`", lock.path().display()));
             Ok(true)
         }

@@ -1,14 +1,20 @@
 //! The program: arguments, wiring, commands. It wires and prints, and has no rules of its own.
 
+mod approvals;
 mod arguments;
 mod command;
 mod components;
+mod driving;
 mod exit;
 mod live;
 mod lock;
 mod output;
 mod permits;
+mod person;
+mod planned;
 mod signals;
+mod stage;
+mod switches;
 mod tap;
 mod wiring;
 
@@ -24,6 +30,7 @@ fn main() -> ExitCode {
     if matches!(arguments.command, Command::Compile) {
         return command::compile::run();
     }
+    switches::set();
     let output = Output::new(&arguments.look, arguments.verbose);
     start_log(arguments.verbose);
     say_panics();
@@ -46,6 +53,15 @@ fn dispatch(command: Command, output: &Output) -> anyhow::Result<Exit> {
         Command::Completions { shell } => command::completions::run(shell, output),
         Command::Compile => Ok(Exit::Usage),
         Command::Run(run) => runtime()?.block_on(command::run::run(run, output)),
+        Command::Plan(plan) => runtime()?.block_on(command::plan::run(plan, output)),
+        Command::Approve(what) => {
+            let verdict = journal::Verdict::Approved;
+            runtime()?.block_on(command::approve::run(&what, verdict, output))
+        }
+        Command::Deny(what) => {
+            let verdict = journal::Verdict::Rejected;
+            runtime()?.block_on(command::approve::run(&what, verdict, output))
+        }
         Command::Connection(connection) => {
             runtime()?.block_on(command::connection::run(&connection, output))
         }

@@ -49,7 +49,7 @@ pub(crate) fn of_steps(
             };
             let reference = Reference { kind, name };
             let grants = step.extras.grants.get(slot).map(Vec::as_slice);
-            let asking = Asking { plugin, slot, grants };
+            let asking = Asking { plugin, run: "", step: "", key: "", slot, grants };
             let binding = Binding::partly(known.value(), &open);
             let granted = connections.granted(&reference, need, binding, &asking);
             // Inputs that don't fit are no mistake of a step that its conditions may leave out.

@@ -4,7 +4,10 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use journal::chain::Sealed;
-use journal::{Claim, Event, Journal, JournalError, Owner, Recorded, Request, RunId, RunSummary};
+use journal::{
+    Batch, Claim, Decided, Decision, Event, Journal, JournalError, Owner, Pruned, Recorded,
+    Request, RunId, RunSummary,
+};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -20,10 +23,14 @@ struct Told {
 }
 
 impl Tap {
-    /// Taps the one run that is created through it. The second value hears of it.
-    pub(crate) fn new(journal: Arc<dyn Journal>) -> (Self, UnboundedReceiver<Recorded>) {
+    /// Taps the one run that is written through it, from `position` on. The second value hears of
+    /// it.
+    pub(crate) fn new(
+        journal: Arc<dyn Journal>,
+        position: u64,
+    ) -> (Self, UnboundedReceiver<Recorded>) {
         let (listener, heard) = unbounded_channel();
-        (Self { journal, told: Mutex::new(Told { position: 0, listener }) }, heard)
+        (Self { journal, told: Mutex::new(Told { position, listener }) }, heard)
     }
 
     fn tell(&self, at: i64, events: Vec<Event>) {
@@ -63,15 +70,45 @@ impl Journal for Tap {
         self.journal.claim(run, owner, gone).await
     }
 
-    async fn append(&self, claim: &Claim, events: Vec<Event>) -> Result<i64, JournalError> {
-        let at = self.journal.append(claim, events.clone()).await?;
+    async fn append_batch(&self, claim: &Claim, batch: Batch) -> Result<i64, JournalError> {
+        let events = batch.events.clone();
+        let at = self.journal.append_batch(claim, batch).await?;
         self.tell(at, events);
         Ok(at)
     }
 
-    fn queue(&self, claim: &Claim, events: Vec<Event>) {
-        self.journal.queue(claim, events.clone());
+    fn queue_batch(&self, claim: &Claim, batch: Batch) {
+        let events = batch.events.clone();
+        self.journal.queue_batch(claim, batch);
         self.tell(now(), events);
+    }
+
+    async fn heartbeat(
+        &self,
+        claim: &Claim,
+        after: u64,
+    ) -> Result<Vec<(u64, Request)>, JournalError> {
+        self.journal.heartbeat(claim, after).await
+    }
+
+    async fn reap(
+        &self,
+        gone: &(dyn for<'o> Fn(&'o Owner) -> bool + Send + Sync),
+        most: usize,
+    ) -> Result<Vec<RunSummary>, JournalError> {
+        self.journal.reap(gone, most).await
+    }
+
+    async fn reply(&self, run: &RunId, digest: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        self.journal.reply(run, digest).await
+    }
+
+    async fn decide(&self, run: &RunId, decision: Decision) -> Result<Decided, JournalError> {
+        self.journal.decide(run, decision).await
+    }
+
+    async fn prune(&self, before: i64, try_only: bool) -> Result<Pruned, JournalError> {
+        self.journal.prune(before, try_only).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<(), JournalError> {
@@ -102,6 +139,10 @@ impl Journal for Tap {
         most: usize,
     ) -> Result<Vec<RunSummary>, JournalError> {
         self.journal.runs(before, most).await
+    }
+
+    async fn owner(&self, run: &RunId) -> Result<Option<Owner>, JournalError> {
+        self.journal.owner(run).await
     }
 
     async fn run(&self, run: &RunId) -> Result<Option<RunSummary>, JournalError> {

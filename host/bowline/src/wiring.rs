@@ -128,12 +128,6 @@ pub(crate) fn owner() -> anyhow::Result<Owner> {
     Owner::this_process().context("can't find out which process this is")
 }
 
-/// Who asks for things, for people: the system's user name.
-pub(crate) fn user() -> String {
-    let named = ["USER", "LOGNAME"].iter().find_map(|name| environment(name));
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
-}
-
 /// A folder of the XDG base directory specification. Relative values don't count there.
 fn base_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
     let set = environment(variable).map(PathBuf::from).filter(|path| path.is_absolute());

@@ -50,6 +50,7 @@ pub(crate) fn connect_error(error: CallError) -> errors::ConnectError {
         Reason::Revoked => errors::Reason::Revoked,
         Reason::Invalid => errors::Reason::Invalid,
         Reason::Exhausted => errors::Reason::Exhausted,
+        Reason::Withheld => errors::Reason::Withheld,
         Reason::Timeout => errors::Reason::Timeout,
         Reason::Unreachable => errors::Reason::Unreachable,
         Reason::Remote => errors::Reason::Remote,

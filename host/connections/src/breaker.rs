@@ -4,6 +4,7 @@
 //! something or locks an account. After a few refusals in a row nothing more is sent for it. The
 //! count belongs to the attempt, so one step can't take a connection away from another.
 
+use crate::http::Recovery;
 use effects::{CallError, Grant, Layer, Reason};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,6 +16,8 @@ pub(crate) const REFUSALS_MAX: u32 = 5;
 pub(crate) struct Held<S> {
     pub(crate) service: Arc<S>,
     pub(crate) breaker: Breaker,
+    /// How it can be found out whether a write took effect.
+    pub(crate) recovery: Recovery,
 }
 
 /// Counts answers that refuse the credentials.
@@ -27,12 +30,17 @@ pub(crate) struct Breaker {
 
 impl<S> Held<S> {
     /// A fresh grant of `service`, which refuses credentials with the statuses `refusals`.
-    pub(crate) fn new(service: Arc<S>, refusals: &'static [u16]) -> Arc<Self> {
-        Arc::new(Self { service, breaker: Breaker { refusals, in_a_row: AtomicU32::new(0) } })
+    pub(crate) fn new(service: Arc<S>, refusals: &'static [u16], recovery: Recovery) -> Arc<Self> {
+        let breaker = Breaker { refusals, in_a_row: AtomicU32::new(0) };
+        Arc::new(Self { service, breaker, recovery })
     }
 
     /// Refuses `asked` when the credentials were refused too often, and puts that on record.
     pub(crate) async fn admit(&self, grant: &Grant, asked: &str) -> Result<(), CallError> {
+        // What is on record is not sent.
+        if grant.is_replaying() {
+            return Ok(());
+        }
         match self.breaker.check() {
             Ok(()) => Ok(()),
             Err(why) => Err(grant.refused(asked, why).await),
@@ -69,7 +77,7 @@ mod tests {
 
     #[test]
     fn e20_five_refusals_in_a_row_end_the_handles_and_any_other_answer_starts_again() {
-        let granted = Held::new(Arc::new(()), &[401, 403]);
+        let granted = Held::new(Arc::new(()), &[401, 403], Recovery::default());
         let breaker = &granted.breaker;
         for status in [401, 403, 401, 403, 404, 401, 401, 401, 401] {
             breaker.heard(status);

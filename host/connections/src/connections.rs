@@ -4,7 +4,7 @@ use crate::bindings::{self, view};
 use crate::breaker::Held;
 use crate::granting::Granted;
 use crate::http::target::Target;
-use crate::http::{HttpService, request};
+use crate::http::{HttpService, Recovery, StepNames, request};
 use crate::kubernetes::KubernetesService;
 use crate::policy::{Accepted, ConnectionRules};
 use crate::profile::{self, Profile};
@@ -315,15 +315,23 @@ impl Connector for Connections {
         Ok(match service {
             Service::Http(service) => {
                 let needles = Arc::clone(&service.needles);
+                let address = Some(service.address().to_owned());
+                let names = StepNames { run: asking.run, step: asking.step, key: asking.key };
+                let recovery = Recovery::bind(&need.verify, Binding::all(inputs), names);
+                let recovery = recovery.map_err(|reason| {
+                    let message = format!("the manifest's `verify` does not fit: {reason}");
+                    Failure::permanent("connection.scope", message)
+                })?;
                 // An API may say either for a key that it does not take.
-                let service = Held::new(service, &[401, 403]);
-                Opened { service, scope, calls_max, needles }
+                let service = Held::new(service, &[401, 403], recovery);
+                Opened { service, scope, calls_max, needles, address }
             }
             Service::Kubernetes(service) => {
                 let needles = Arc::clone(&service.needles);
+                let address = Some(service.address().to_owned());
                 // 403 is about one object here, and says that the credentials are good.
-                let service = Held::new(service, &[401]);
-                Opened { service, scope, calls_max, needles }
+                let service = Held::new(service, &[401], Recovery::default());
+                Opened { service, scope, calls_max, needles, address }
             }
         })
     }

@@ -3,7 +3,9 @@
 pub(crate) mod answer;
 pub(crate) mod client;
 pub(crate) mod deletion;
+mod difference;
 pub(crate) mod discovery;
+mod exchange;
 pub(crate) mod exec;
 pub(crate) mod handle;
 pub(crate) mod pages;

@@ -5,6 +5,7 @@
 //! nothing of runs, retries or the terminal.
 
 mod address;
+pub mod approvals;
 mod bindings;
 mod breaker;
 mod connections;

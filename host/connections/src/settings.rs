@@ -2,6 +2,7 @@
 //!
 //! Read once, at the start. Unknown keys are errors: a limit that is misspelt would not hold.
 
+use crate::approvals::ApprovalPolicy;
 use crate::policy::Policy;
 use sandbox::BUILT_IN_SIGNER;
 use serde::Deserialize;
@@ -41,6 +42,9 @@ pub struct Settings {
     /// What plugins may do.
     #[serde(default)]
     pub policy: Policy,
+    /// Who may approve.
+    #[serde(default)]
+    pub approvals: ApprovalPolicy,
     /// Where relative paths start: the folder of the file.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -106,6 +110,7 @@ impl Settings {
         }
         let signers: Vec<&str> = settings.signers.keys().map(String::as_str).collect();
         settings.policy.check(&signers).map_err(malformed)?;
+        settings.approvals.check().map_err(malformed)?;
         settings.folder = path.parent().unwrap_or(Path::new("")).to_owned();
         settings.path = Some(path.to_owned());
         Ok(settings)

@@ -1,7 +1,8 @@
 //! What all handles of one attempt share: whether they still live, what they may use up, what
 //! must not get out, and where it is written down.
 
-use crate::{Budget, BudgetLimits, CallError, Layer, Reason, Redactor};
+use crate::replay::Replay;
+use crate::{Budget, BudgetLimits, CallError, Layer, Mode, Reason, Redactor};
 use journal::StepRecorder;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +17,9 @@ pub struct Attempt {
     pub(crate) budget: Budget,
     pub(crate) redactor: Redactor,
     pub(crate) recorder: StepRecorder,
+    pub(crate) replay: Replay,
+    pub(crate) mode: Mode,
+    withheld: AtomicBool,
 }
 
 /// What an attempt is made of.
@@ -30,17 +34,21 @@ pub struct AttemptOptions {
     pub limits: BudgetLimits,
     /// Knows the credentials of all its connections.
     pub redactor: Redactor,
-    /// Writes into the journal.
+    /// Writes into the journal, and knows what an earlier process has written of this attempt.
     pub recorder: StepRecorder,
+    /// Whether writes are made.
+    pub mode: Mode,
 }
 
 impl Attempt {
     /// A live one.
     #[must_use]
     pub fn new(options: AttemptOptions) -> Self {
-        let AttemptOptions { stop, deadline, limits, redactor, recorder } = options;
-        let budget = Budget::new(limits);
-        Self { revoked: AtomicBool::new(false), stop, deadline, budget, redactor, recorder }
+        let AttemptOptions { stop, deadline, limits, redactor, recorder, mode } = options;
+        let (budget, revoked) = (Budget::new(limits), AtomicBool::new(false));
+        let replay = Replay::of(recorder.before().map(|record| &**record));
+        let withheld = AtomicBool::new(false);
+        Self { revoked, stop, deadline, budget, redactor, recorder, replay, mode, withheld }
     }
 
     /// Ends all handles. What is in flight is given up, later calls answer `revoked`.
@@ -67,6 +75,11 @@ impl Attempt {
         self.budget.limits()
     }
 
+    /// Of one answer's decoded body, in bytes.
+    pub(crate) fn answer_bytes_max(&self) -> u64 {
+        self.budget.response_bytes_max()
+    }
+
     /// Time left; zero when it is over.
     #[must_use]
     pub fn remaining(&self) -> Duration {
@@ -79,6 +92,22 @@ impl Attempt {
         self.stop.is_cancelled()
     }
 
+    /// Whether a plan has kept a write from being made, so that nobody knows what would have come
+    /// behind it.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        self.withheld.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn withhold(&self) {
+        self.withheld.store(true, Ordering::Release);
+    }
+
+    /// Whether the attempt itself is over.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::Acquire)
+    }
+
     /// Comes when the run is being stopped.
     pub async fn stopped(&self) {
         self.stop.cancelled().await;
@@ -89,7 +118,7 @@ impl Attempt {
         if !Layer::Live.on() {
             return Ok(());
         }
-        if self.revoked.load(Ordering::Acquire) {
+        if self.is_revoked() {
             return Err(revoked("the step is over, its handles with it"));
         }
         if self.stop.is_cancelled() {

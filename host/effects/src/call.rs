@@ -6,7 +6,9 @@
 //! request apart is the connection's, since only it knows the form; it happens before.)
 
 use crate::scope::{Effective, Party};
+use crate::wire::{Once, Wire};
 use crate::{Attempt, CallError, Layer, Reason, Scope};
+use journal::{Repeatable, kill_points};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -43,6 +45,13 @@ pub struct Operation {
     pub precondition: Option<String>,
     /// [`digest`] of what is sent.
     pub digest: String,
+    /// [`digest`] of what a write would change, its precondition left out; None where that is the
+    /// same.
+    pub content: Option<String>,
+    /// Why a write may be asked for twice.
+    pub repeatable: Option<Repeatable>,
+    /// The host makes this call for itself: the step does not know of it, and it is in no replay.
+    pub own: bool,
     /// Of the body.
     pub request_bytes: u64,
     /// Milliseconds that the guest allows.
@@ -58,6 +67,36 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// Decoded.
     pub body: Vec<u8>,
+}
+
+/// A stream that was opened.
+#[derive(Debug)]
+pub struct Stream<T> {
+    /// The number of the call that opened it.
+    pub number: u32,
+    /// HTTP status.
+    pub status: u16,
+    /// None when it was opened before a crash: pieces come from the record first
+    /// ([`Grant::recorded_piece`]), and who needs more opens it anew.
+    pub stream: Option<T>,
+}
+
+impl Operation {
+    /// One that changes nothing.
+    #[must_use]
+    pub fn read(text: String, digest: String) -> Self {
+        Self {
+            text,
+            writes: false,
+            precondition: None,
+            digest,
+            content: None,
+            repeatable: None,
+            own: false,
+            request_bytes: 0,
+            timeout_ms: None,
+        }
+    }
 }
 
 /// `blake3:` over the parts of a request, each with its length, so that no two requests that
@@ -82,10 +121,11 @@ impl Grant {
         connection: &str,
         scope: Effective,
         calls_max: Option<u32>,
+        address: Option<String>,
     ) -> Self {
         if Layer::Record.on() {
             let rules = attempt.redactor.value(scope.rules().to_json());
-            attempt.recorder.granted(slot, connection, rules);
+            attempt.recorder.granted(slot, connection, rules, address);
         }
         let own = Arc::new(OwnBudget { calls_max, calls: AtomicU32::new(0) });
         let (slot, connection, scope) = (slot.into(), connection.into(), Arc::new(scope));
@@ -128,33 +168,101 @@ impl Grant {
         Ok(Self { scope, depth: self.depth + 1, ..self.clone() })
     }
 
+    /// Takes one call all the way over a wire that can do nothing but send: a read, or a write of
+    /// which nothing else can be found out. `send` is as [`Wire::send`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Grant::carry`].
+    pub async fn call<F, Sending>(
+        &self,
+        operation: Operation,
+        in_scope: impl Fn(&Scope) -> Result<u32, CallError> + Sync,
+        send: F,
+    ) -> Result<Answer, CallError>
+    where
+        F: FnOnce(u64) -> Sending + Send,
+        Sending: Future<Output = Result<Answer, crate::SendError>> + Send,
+    {
+        self.carry(operation, &in_scope, &Once::new(send)).await
+    }
+
     /// Takes one call all the way. `in_scope` compares this operation with a list of rules and
-    /// gives the number of the one that allows it; `send` resolves the credential and sends, and
-    /// is only called when everything before it said yes. It must give up when more than the
-    /// given number of bytes come back.
+    /// gives the number of the one that allows it; `wire` is asked only when everything before it
+    /// said yes.
     ///
     /// # Errors
     ///
     /// The first layer that says no. What was sent and not answered is `in_doubt` when it
     /// writes.
-    pub async fn call<F, Sending>(
+    pub async fn carry(
         &self,
         operation: Operation,
-        in_scope: impl Fn(&Scope) -> Result<u32, CallError>,
-        send: F,
-    ) -> Result<Answer, CallError>
-    where
-        F: FnOnce(u64) -> Sending,
-        Sending: Future<Output = Result<Answer, crate::SendError>>,
-    {
+        in_scope: &(dyn Fn(&Scope) -> Result<u32, CallError> + Sync),
+        wire: &dyn Wire,
+    ) -> Result<Answer, CallError> {
+        // What is over has nothing to write any more; the journal may be closed to it.
+        self.attempt.live()?;
+        if !operation.own
+            && let Some(call) = self.recorded()
+        {
+            return self.again(call, &operation, in_scope, wire).await;
+        }
         let rule = self.admit(&operation, in_scope).await?;
         let attempt = &*self.attempt;
         let _in_flight = attempt.budget.take_turn().await?;
-        let writes = operation.writes;
-        let timeout = attempt.time_for(operation.timeout_ms);
-        let number = self.intend(operation, rule).await?;
+        if operation.writes {
+            if let Some(withheld) = self.plan(&operation, rule, wire).await? {
+                return withheld;
+            }
+        }
+        let number = self.intend(&operation, rule).await?;
+        self.send(number, &operation, wire).await
+    }
 
-        let sent = attempt.within(timeout, writes, send(attempt.budget.response_bytes_max())).await;
+    /// Makes a call that has its number and its intent on record already, if it may still be made.
+    pub(crate) async fn send_numbered(
+        &self,
+        number: u32,
+        operation: &Operation,
+        in_scope: &(dyn Fn(&Scope) -> Result<u32, CallError> + Sync),
+        wire: &dyn Wire,
+    ) -> Result<Answer, CallError> {
+        if let Err(refused) = self.scope.check(in_scope) {
+            self.refuse(operation, &refused).await?;
+            return Err(refused);
+        }
+        let _in_flight = self.attempt.budget.take_turn().await?;
+        self.send(number, operation, wire).await
+    }
+
+    async fn send(
+        &self,
+        number: u32,
+        operation: &Operation,
+        wire: &dyn Wire,
+    ) -> Result<Answer, CallError> {
+        let attempt = &*self.attempt;
+        let timeout = attempt.time_for(operation.timeout_ms);
+        if operation.writes {
+            kill_points::reached("before-send");
+        }
+        let sending = wire.send(attempt.answer_bytes_max());
+        let sent = attempt.within(timeout, operation.writes, sending).await;
+        if operation.writes {
+            kill_points::reached("after-send");
+        }
+        self.finish(number, operation.writes, sent).await
+    }
+
+    /// Bounds and cleans what came back, and writes down how the call ended before the step knows.
+    pub(crate) async fn finish(
+        &self,
+        number: u32,
+        writes: bool,
+        sent: Result<Answer, CallError>,
+    ) -> Result<Answer, CallError> {
+        let attempt = &*self.attempt;
         let (answered, redacted) = match sent {
             Ok(answer) => {
                 // An answer that is withheld answers all the same what has been done: a step that
@@ -174,8 +282,9 @@ impl Grant {
             }
         };
         let outcome = crate::record::outcome(&answered, redacted);
-        self.settle(writes, number, outcome).await?;
-        answered.and_then(|(_size, answer)| answer)
+        let told = answered.and_then(|(_size, answer)| answer);
+        self.settle(writes, number, outcome, told.as_ref()).await?;
+        told
     }
 
     /// Opens a stream of answers to a read: the same layers, but what comes is handed over piece
@@ -187,24 +296,48 @@ impl Grant {
     pub async fn open_stream<T, Sending>(
         &self,
         operation: Operation,
-        in_scope: impl Fn(&Scope) -> Result<u32, CallError>,
+        in_scope: impl Fn(&Scope) -> Result<u32, CallError> + Sync,
         send: impl FnOnce() -> Sending,
-    ) -> Result<(u16, T), CallError>
+    ) -> Result<Stream<T>, CallError>
     where
         Sending: Future<Output = Result<(u16, T), crate::SendError>>,
     {
-        let rule = self.admit(&operation, in_scope).await?;
+        let operation = Operation { writes: false, ..operation };
+        self.attempt.live()?;
+        if !operation.own
+            && let Some(call) = self.recorded()
+        {
+            let number = call.number;
+            return match self.opened_before(&call, &operation).await? {
+                Some(status) => Ok(Stream { number, status, stream: None }),
+                None => self.open_numbered(number, &operation, send).await,
+            };
+        }
+        let rule = self.admit(&operation, &in_scope).await?;
+        let _in_flight = self.attempt.budget.take_turn().await?;
+        let number = self.intend(&operation, rule).await?;
+        self.open_numbered(number, &operation, send).await
+    }
+
+    async fn open_numbered<T, Sending>(
+        &self,
+        number: u32,
+        operation: &Operation,
+        send: impl FnOnce() -> Sending,
+    ) -> Result<Stream<T>, CallError>
+    where
+        Sending: Future<Output = Result<(u16, T), crate::SendError>>,
+    {
         let attempt = &*self.attempt;
-        let _in_flight = attempt.budget.take_turn().await?;
         let timeout = attempt.time_for(operation.timeout_ms);
-        let number = self.intend(Operation { writes: false, ..operation }, rule).await?;
         let opened = attempt.within(timeout, false, send()).await.map_err(|mut error| {
             error.message = attempt.redactor.text(&error.message).into_owned();
             error
         });
         let size = opened.as_ref().map(|(status, _)| ((*status, 0), ())).map_err(Clone::clone);
-        self.settle(false, number, crate::record::outcome(&size, 0)).await?;
-        opened
+        let outcome = crate::record::outcome(&size, 0);
+        self.settle_stream(number, outcome, opened.as_ref().err());
+        opened.map(|(status, stream)| Stream { number, status, stream: Some(stream) })
     }
 
     /// One piece of a stream: still live, within the budget, without credentials.
@@ -225,8 +358,6 @@ impl Grant {
         operation: &Operation,
         in_scope: impl Fn(&Scope) -> Result<u32, CallError>,
     ) -> Result<u32, CallError> {
-        // What is over has nothing to write any more; the journal may be closed to it.
-        self.attempt.live()?;
         let counted = self.count(operation.request_bytes);
         let admitted = counted.and_then(|()| self.scope.check(in_scope));
         match admitted {
@@ -302,8 +433,9 @@ mod tests {
             limits,
             redactor: Redactor::new(vec![Arc::new(Needles::new([&Secret::new(KEY.into())]))]),
             recorder: StepRecorder::new(shared, claim, step, 1),
+            mode: crate::Mode::Act,
         });
-        (Grant::new(Arc::new(attempt), "x", "http/x", all(), None), journal, run)
+        (Grant::new(Arc::new(attempt), "x", "http/x", all(), None, None), journal, run)
     }
 
     /// A scope without rules; the tests decide themselves.
@@ -313,12 +445,10 @@ mod tests {
 
     fn operation(writes: bool) -> Operation {
         Operation {
-            text: "POST /x".into(),
             writes,
-            precondition: None,
-            digest: digest(&[b"x"]),
             request_bytes: 1,
             timeout_ms: Some(200),
+            ..Operation::read("POST /x".into(), digest(&[b"x"]))
         }
     }
 

@@ -15,6 +15,8 @@ pub enum Reason {
     Invalid,
     /// A budget is used up.
     Exhausted,
+    /// A write that a plan shows and does not make.
+    Withheld,
     /// No answer in time.
     Timeout,
     /// No connection, or cut before an answer.
@@ -23,6 +25,21 @@ pub enum Reason {
     Remote,
     /// Anything else; see the code.
     Other,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Denied,
+        Self::Revoked,
+        Self::Invalid,
+        Self::Exhausted,
+        Self::Withheld,
+        Self::Timeout,
+        Self::Unreachable,
+        Self::Remote,
+        Self::Other,
+    ];
 }
 
 /// A call that did not give what was asked for.
@@ -60,6 +77,7 @@ impl CallError {
             Reason::Denied
             | Reason::Invalid
             | Reason::Exhausted
+            | Reason::Withheld
             | Reason::Remote
             | Reason::Other => Disposition::Permanent,
         };

@@ -62,11 +62,15 @@ pub enum Layer {
     Lock,
     /// What people see has no control characters.
     Escape,
+    /// What was done before a crash is answered from the record.
+    Replay,
+    /// A plan makes no write, and a run that is bound to a plan makes no other.
+    Plan,
 }
 
 impl Layer {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Live,
         Self::Budget,
         Self::Shape,
@@ -94,6 +98,8 @@ impl Layer {
         Self::Policy,
         Self::Lock,
         Self::Escape,
+        Self::Replay,
+        Self::Plan,
     ];
 
     /// Whether the layer does its work: always, unless a test took it away.
@@ -109,6 +115,22 @@ impl Layer {
     #[must_use]
     pub fn on(self) -> bool {
         OFF.load(std::sync::atomic::Ordering::Relaxed) & self.bit() == 0
+    }
+
+    /// Whether this program was built with switches.
+    pub const SWITCHES: bool = cfg!(feature = "layer-switches");
+
+    /// Takes the layer of that name, in lower case, away for the rest of this process; does nothing
+    /// in a program that was built without switches.
+    pub fn take_away_named(name: &str) {
+        #[cfg(feature = "layer-switches")]
+        for layer in Self::ALL {
+            if format!("{layer:?}").to_lowercase() == name {
+                layer.take_away();
+            }
+        }
+        #[cfg(not(feature = "layer-switches"))]
+        let _ = name;
     }
 
     /// Takes the layer away for the rest of this process.
@@ -135,6 +157,6 @@ mod tests {
     fn all_layers_are_listed_once_and_fit_their_bits() {
         let mut seen = std::collections::BTreeSet::new();
         assert!(Layer::ALL.iter().all(|layer| seen.insert(*layer as u8) && (*layer as u8) < 64));
-        assert_eq!(seen.len(), Layer::Escape as usize + 1);
+        assert_eq!(seen.len(), Layer::Plan as usize + 1);
     }
 }

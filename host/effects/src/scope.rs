@@ -165,6 +165,18 @@ impl<'a> Binding<'a> {
         Self { inputs, unknown }
     }
 
+    /// `text` with each `${inputs.path}` replaced by that input; None while one is not known.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with a reference, in words.
+    pub fn text(self, text: &str) -> Result<Option<String>, String> {
+        Ok(match self.fill(text)? {
+            Filled::Known(text) => Some(text),
+            Filled::Unknown(_) => None,
+        })
+    }
+
     /// `text` with each `${inputs.path}` replaced by that input.
     fn fill(self, text: &str) -> Result<Filled, String> {
         let mut out = String::with_capacity(text.len());

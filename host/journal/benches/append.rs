@@ -68,9 +68,11 @@ fn event(number: u32) -> Event {
         slot: Some("cluster".to_owned()),
         rule: Some(1),
         request_bytes: 312,
+        ..journal::conformance::effect()
     };
     let step = "roll-back".parse().expect("a name");
-    Event::EffectIntended { step, attempt: 1, number, effect }
+    let readings = journal::Readings::default();
+    Event::EffectIntended { step, attempt: 1, number, effect, readings }
 }
 
 fn micros(time: Duration) -> String {

@@ -103,6 +103,8 @@ pub struct Audited {
     pub marked_records: u64,
     /// How the marks are.
     pub marks: Marks,
+    /// Runs that were forgotten on purpose, as their marks say.
+    pub forgotten_runs: u64,
     /// Marks that can't be read, for example after a power cut.
     pub damaged_marks: u64,
     /// How many findings there were.

@@ -6,7 +6,8 @@
 
 use crate::chain::{Examined, Hash, examine};
 use crate::{
-    Claim, Event, Journal, JournalError, Level, Owner, Recorded, Request, RunId, RunStatus,
+    Batch, Claim, Decided, Decision, Effect, Event, Journal, JournalError, Level, Owner, Question,
+    Recorded, Reply, Request, RunContext, RunId, RunStatus, Verdict,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,6 +48,14 @@ macro_rules! conforms {
             any_text_comes_back_as_it_was,
             each_event_is_chained_to_the_one_before,
             the_chain_goes_on_over_claims_and_is_read_in_pages,
+            the_last_batch_gives_the_run_up,
+            a_heartbeat_brings_requests_and_tells_an_outdated_claim,
+            what_could_go_on_is_found,
+            replies_are_kept_until_the_run_succeeds,
+            of_many_who_decide_at_once_one_is_first,
+            a_decision_counts_once_and_only_for_what_is_asked,
+            a_finished_run_asks_nothing,
+            old_runs_are_forgotten_and_no_others,
         );
     };
     (@each $kind:ident, $make:expr, $($promise:ident,)*) => {
@@ -83,15 +92,37 @@ pub fn start(workflow: &str) -> (RunId, Event) {
         workflow: workflow.to_owned(),
         source: format!("{workflow}.yaml"),
         source_digest: "sha256:0".to_owned(),
+        extras: Default::default(),
         parameters: BTreeMap::new(),
         steps: Vec::new(),
     };
     let by = "eric".to_owned();
-    let first = Event::RunStarted { run: run.clone(), plan: Box::new(plan), by, drill: false };
+    let (plan, context) = (Box::new(plan), Box::<RunContext>::default());
+    let first = Event::RunStarted { run: run.clone(), plan, by, drill: false, context };
     (run, first)
 }
 
-fn step() -> StepName {
+/// A read, in the form in which it is written down.
+#[must_use]
+pub fn effect() -> Effect {
+    Effect {
+        connection: "http/x".to_owned(),
+        operation: "GET /".to_owned(),
+        writes: false,
+        precondition: None,
+        digest: "blake3:0".to_owned(),
+        slot: None,
+        rule: None,
+        request_bytes: 0,
+        repeatable: None,
+        content: None,
+        own: false,
+    }
+}
+
+/// A step.
+#[must_use]
+pub fn step() -> StepName {
     "a".parse().expect("a step's name")
 }
 
@@ -314,7 +345,9 @@ pub async fn of_many_who_claim_at_once_one_may_write(journal: Subject) {
 pub async fn a_released_run_is_free(journal: Subject) {
     let (run, old, _) = begun(&journal).await;
 
+    assert_eq!(journal.owner(&run).await.expect("read"), Some(owner(1)));
     journal.release(&old).await.expect("release");
+    assert_eq!(journal.owner(&run).await.expect("read"), None);
     let stray = journal.append(&old, vec![started(9)]).await;
     assert!(matches!(stray, Err(JournalError::Outdated { .. })), "{stray:?}");
 
@@ -542,4 +575,204 @@ pub async fn the_chain_goes_on_over_claims_and_is_read_in_pages(journal: Subject
     assert_eq!(pages.iter().map(|record| record.at).collect::<Vec<_>>(), at);
     let (nobody, _) = start("w");
     assert_eq!(journal.sealed(&nobody, 0, 10).await.expect("read"), []);
+}
+
+/// See [`Batch::last`].
+pub async fn the_last_batch_gives_the_run_up(journal: Subject) {
+    let (run, claim, _) = begun(&journal).await;
+    let finished = Event::RunFinished { status: RunStatus::Waiting };
+
+    journal.queue(&claim, vec![line("before")]);
+    let batch = Batch { events: vec![finished.clone()], last: true, ..Batch::default() };
+    journal.append_batch(&claim, batch).await.expect("append");
+
+    let stray = journal.append(&claim, vec![started(9)]).await;
+    assert!(matches!(stray, Err(JournalError::Outdated { .. })), "{stray:?}");
+    journal.claim(&run, &owner(2), &|_| false).await.expect("it is free");
+    assert_eq!(later(&journal, &run).await, [line("before"), finished]);
+}
+
+/// See [`Journal::heartbeat`].
+pub async fn a_heartbeat_brings_requests_and_tells_an_outdated_claim(journal: Subject) {
+    let (run, claim, _) = begun(&journal).await;
+    assert_eq!(journal.heartbeat(&claim, 0).await.expect("beat"), []);
+
+    journal.ask(&run, cancel("a")).await.expect("ask");
+    assert_eq!(journal.heartbeat(&claim, 0).await.expect("beat"), [(1, cancel("a"))]);
+    assert_eq!(journal.heartbeat(&claim, 1).await.expect("beat"), []);
+
+    take(&journal, &run, 2).await;
+    let outdated = journal.heartbeat(&claim, 0).await;
+    assert!(matches!(outdated, Err(JournalError::Outdated { .. })), "{outdated:?}");
+}
+
+/// See [`Journal::reap`].
+pub async fn what_could_go_on_is_found(journal: Subject) {
+    let gone = |owner: &Owner| owner.pid == 1;
+    let reaped = async |most| {
+        let runs = journal.reap(&gone, most).await.expect("reap");
+        runs.into_iter().map(|summary| summary.run).collect::<Vec<_>>()
+    };
+    let finish = async |claim: &Claim, status| {
+        let events = vec![Event::RunFinished { status }];
+        let batch = Batch { events, last: true, ..Batch::default() };
+        journal.append_batch(claim, batch).await.expect("append");
+    };
+    let (orphan, _, _) = begun(&journal).await;
+    let (held, _, _) = begun(&journal).await;
+    take(&journal, &held, 2).await;
+    let (_, ended, _) = begun(&journal).await;
+    finish(&ended, RunStatus::Failure).await;
+    let (waiting, claim, _) = begun(&journal).await;
+    journal.append(&claim, vec![asked("d", 1, None)]).await.expect("append");
+    finish(&claim, RunStatus::Waiting).await;
+    let (late, claim, _) = begun(&journal).await;
+    journal.append(&claim, vec![asked("d", 1, Some(1))]).await.expect("append");
+    finish(&claim, RunStatus::Waiting).await;
+
+    assert_eq!(reaped(10).await, [orphan.clone(), late.clone()], "its time is over");
+    journal.decide(&waiting, decision("d", "ann", Verdict::Approved)).await.expect("decide");
+    assert_eq!(reaped(10).await, [orphan.clone(), waiting, late]);
+    assert_eq!(reaped(1).await, [orphan]);
+}
+
+/// See [`Journal::reply`].
+pub async fn replies_are_kept_until_the_run_succeeds(journal: Subject) {
+    let (run, claim, _) = begun(&journal).await;
+    let (other, _, _) = begun(&journal).await;
+    let replies = [Reply::new(vec![0, 255, 10]), Reply::new(vec![7; 1 << 20])];
+    assert!(replies.iter().all(Reply::is_whole));
+    let batch = |events| Batch { events, replies: replies.to_vec(), last: false };
+    let kept = async |run: &RunId| {
+        let mut found = Vec::new();
+        for reply in &replies {
+            found.push(journal.reply(run, &reply.digest).await.expect("read"));
+        }
+        found
+    };
+    let all: Vec<Option<Vec<u8>>> = replies.iter().map(|reply| Some(reply.bytes.clone())).collect();
+
+    journal.queue_batch(&claim, batch(vec![line("read")]));
+    journal.append_batch(&claim, batch(vec![started(1)])).await.expect("append");
+    assert_eq!(kept(&run).await, all);
+    assert_eq!(kept(&other).await, [None, None], "each run keeps its own");
+
+    for (status, expected) in [(RunStatus::Failure, all), (RunStatus::Success, vec![None, None])] {
+        journal.append(&claim, vec![Event::RunFinished { status }]).await.expect("append");
+        assert_eq!(kept(&run).await, expected, "{status:?}");
+    }
+    assert_eq!(later(&journal, &run).await.len(), 4, "the events stay");
+}
+
+/// See [`Journal::decide`].
+pub async fn of_many_who_decide_at_once_one_is_first(journal: Subject) {
+    let (run, claim, _) = begun(&journal).await;
+    journal.append(&claim, vec![asked("d", 1, None)]).await.expect("append");
+    let mut people = tokio::task::JoinSet::new();
+    for person in 0..16 {
+        let (journal, run) = (Arc::clone(&journal), run.clone());
+        let verdict = if person % 2 == 0 { Verdict::Approved } else { Verdict::Rejected };
+        let decision = decision("d", &format!("p{person}"), verdict);
+        people.spawn(async move { journal.decide(&run, decision).await.expect("decide") });
+    }
+    let decided = people.join_all().await;
+
+    let first = decided.iter().filter(|decided| **decided == Decided::Counted { missing: 0 });
+    assert_eq!(first.count(), 1, "{decided:?}");
+    let requests = journal.heartbeat(&claim, 0).await.expect("beat");
+    let [(1, Request::Decide { decision })] = &requests[..] else { panic!("{requests:?}") };
+    let winner = Decided::Already { verdict: decision.verdict, by: decision.by.clone() };
+    assert_eq!(decided.iter().filter(|decided| **decided == winner).count(), 15, "{decided:?}");
+}
+
+/// See [`Journal::decide`].
+pub async fn a_decision_counts_once_and_only_for_what_is_asked(journal: Subject) {
+    let (run, claim, _) = begun(&journal).await;
+    let say = async |digest: &str, by: &str, verdict| {
+        journal.decide(&run, decision(digest, by, verdict)).await.expect("decide")
+    };
+    assert_eq!(say("d", "ann", Verdict::Approved).await, Decided::NotAsked);
+
+    journal.append(&claim, vec![asked("d", 2, None)]).await.expect("append");
+    assert_eq!(say("e", "ann", Verdict::Approved).await, Decided::Changed);
+    assert_eq!(say("d", "ann", Verdict::Approved).await, Decided::Counted { missing: 1 });
+    assert!(matches!(say("d", "ann", Verdict::Approved).await, Decided::Already { .. }));
+    assert_eq!(say("d", "bob", Verdict::Approved).await, Decided::Counted { missing: 0 });
+    let by = "ann, bob".to_owned();
+    let already = Decided::Already { verdict: Verdict::Approved, by };
+    assert_eq!(say("d", "cyd", Verdict::Rejected).await, already);
+
+    let step = step();
+    let closed = Event::OutcomeSettled {
+        step,
+        attempt: 1,
+        number: 3,
+        done: true,
+        by: "a look".into(),
+        reason: None,
+    };
+    journal.append(&claim, vec![asked("f", 1, None), closed]).await.expect("append");
+    let by = "a look".to_owned();
+    let already = Decided::Already { verdict: Verdict::Done, by };
+    assert_eq!(say("f", "ann", Verdict::NotDone).await, already);
+    assert_eq!(journal.requests(&run, 0).await.expect("read").len(), 2);
+}
+
+/// See [`Journal::decide`].
+pub async fn a_finished_run_asks_nothing(journal: Subject) {
+    let (run, claim, _) = begun(&journal).await;
+    let finished = Event::RunFinished { status: RunStatus::Cancelled };
+    journal.append(&claim, vec![asked("d", 1, None), finished]).await.expect("append");
+    let decision = decision("d", "ann", Verdict::Approved);
+
+    assert_eq!(journal.decide(&run, decision.clone()).await.expect("decide"), Decided::NotAsked);
+    let (nobody, _) = start("w");
+    let unknown = journal.decide(&nobody, decision).await;
+    assert!(matches!(unknown, Err(JournalError::Unknown { .. })), "{unknown:?}");
+}
+
+/// See [`Journal::prune`].
+pub async fn old_runs_are_forgotten_and_no_others(journal: Subject) {
+    let finished = |status| Event::RunFinished { status };
+    let mut ended = Vec::new();
+    for status in [RunStatus::Success, RunStatus::Failure] {
+        let (run, claim, _) = begun(&journal).await;
+        let batch = Batch {
+            events: vec![started(1), finished(status)],
+            replies: vec![Reply::new(vec![1; 4096])],
+            last: true,
+        };
+        journal.append_batch(&claim, batch).await.expect("append");
+        ended.push(run);
+    }
+    let (waiting, claim, _) = begun(&journal).await;
+    journal.append(&claim, vec![finished(RunStatus::Waiting)]).await.expect("append");
+    let (running, _, _) = begun(&journal).await;
+    let listed = async || {
+        let runs = journal.runs(None, 10).await.expect("list");
+        runs.into_iter().map(|summary| summary.run).collect::<Vec<_>>()
+    };
+
+    assert_eq!(journal.prune(0, false).await.expect("prune").runs, 0, "none is that old");
+    let tried = journal.prune(i64::MAX, true).await.expect("try");
+    assert_eq!((tried.runs, tried.events), (2, 6));
+    assert_eq!(listed().await.len(), 4);
+
+    let pruned = journal.prune(i64::MAX, false).await.expect("prune");
+    assert_eq!((pruned.runs, pruned.events), (2, 6));
+    assert_eq!(listed().await, [running.clone(), waiting]);
+    assert_eq!(all(&journal, &ended[0]).await, []);
+    let (newer, _, _) = begun(&journal).await;
+    assert_eq!(listed().await[..2], [newer, running], "numbers are not given again");
+}
+
+fn asked(digest: &str, quorum: u32, expires_at: Option<i64>) -> Event {
+    let digest = digest.to_owned();
+    let question = Question { digest, quorum, expires_at, ..Question::default() };
+    Event::ApprovalAsked { step: step(), question }
+}
+
+fn decision(digest: &str, by: &str, verdict: Verdict) -> Decision {
+    let (digest, by) = (digest.to_owned(), by.to_owned());
+    Decision { step: step(), digest, verdict, by, reason: None }
 }

@@ -1,6 +1,6 @@
 //! What can happen to a run. Facts only.
 
-use crate::{JournalError, RunId};
+use crate::{JournalError, Question, Readings, RunContext, RunId, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -32,6 +32,9 @@ pub enum Event {
         by: String,
         /// Whether the outside is simulated.
         drill: bool,
+        /// What driving it on in another process needs to know.
+        #[serde(default, skip_serializing_if = "RunContext::is_empty")]
+        context: Box<RunContext>,
     },
     /// Written before the attempt begins, so after a crash we know that it may have run.
     StepStarted {
@@ -77,6 +80,9 @@ pub enum Event {
         number: u32,
         /// What is about to be done.
         effect: Effect,
+        /// What the step has read of the world since its last call: clocks.
+        #[serde(default, skip_serializing_if = "Readings::is_empty")]
+        readings: Readings,
     },
     /// How a call ended.
     EffectSettled {
@@ -88,6 +94,9 @@ pub enum Event {
         number: u32,
         /// How it ended.
         outcome: EffectOutcome,
+        /// The digest of what the step was told ([`crate::Reply`]), if that is kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply: Option<String>,
     },
     /// The step did its work.
     StepSucceeded {
@@ -143,7 +152,181 @@ pub enum Event {
         connection: String,
         /// In the form of a manifest; counted from 1 by [`Effect::rule`].
         rules: Value,
+        /// Where it leads, without credentials: `https://10.0.0.7:6443`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
     },
+    /// An attempt that did not come to its end is run again from its start, and gets recorded
+    /// answers as far as they count.
+    StepResumed {
+        /// Which step.
+        step: StepName,
+        /// Which attempt.
+        attempt: u32,
+        /// Calls up to this number count; what came behind them is asked anew.
+        keep: u32,
+    },
+    /// The attempt did not do the step's work, and the step is tried again.
+    AttemptFailed {
+        /// Which step.
+        step: StepName,
+        /// Which attempt.
+        attempt: u32,
+        /// Why.
+        failure: Failure,
+        /// Milliseconds until the next try.
+        delay_ms: u64,
+    },
+    /// A call leaves the host a second time: a crash or a lost answer hid how it had ended.
+    EffectAskedAgain {
+        /// Which step.
+        step: StepName,
+        /// Which attempt.
+        attempt: u32,
+        /// Which call.
+        number: u32,
+        /// Why that does no harm, for people.
+        why: String,
+    },
+    /// A piece of a stream that the step has opened.
+    StreamHeard {
+        /// Which step.
+        step: StepName,
+        /// Which attempt.
+        attempt: u32,
+        /// The call that opened the stream.
+        number: u32,
+        /// The digest of what the step was told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply: Option<String>,
+        /// What the step has read of the world since its last call: clocks.
+        #[serde(default, skip_serializing_if = "Readings::is_empty")]
+        readings: Readings,
+    },
+    /// Nobody knows whether a write took effect, and a person must say.
+    OutcomeUnknown {
+        /// Which step.
+        step: StepName,
+        /// Which attempt.
+        attempt: u32,
+        /// Which call.
+        number: u32,
+        /// What may have happened, for people. Redacted.
+        message: String,
+        /// What is asked.
+        question: Question,
+    },
+    /// It is known now whether that write took effect.
+    OutcomeSettled {
+        /// Which step.
+        step: StepName,
+        /// Which attempt.
+        attempt: u32,
+        /// Which call.
+        number: u32,
+        /// Whether it did.
+        done: bool,
+        /// Who says so.
+        by: String,
+        /// In that person's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A person must say yes before the run goes on behind this step.
+    ApprovalAsked {
+        /// Which step.
+        step: StepName,
+        /// What is asked, and of whom.
+        question: Question,
+    },
+    /// One person has answered.
+    ApprovalGiven {
+        /// Which step.
+        step: StepName,
+        /// Who.
+        by: String,
+        /// What.
+        verdict: Verdict,
+        /// In that person's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The approval is over: enough have said yes, one has said no, or time is up.
+    ApprovalSettled {
+        /// Which step.
+        step: StepName,
+        /// How.
+        verdict: Verdict,
+        /// Those whose answers decided it.
+        by: Vec<String>,
+    },
+    /// The run's time is up.
+    RunTimedOut {
+        /// What was allowed.
+        seconds: u64,
+    },
+    /// A run that had ended goes on: a person wants these steps tried again.
+    RunReopened {
+        /// Who.
+        by: String,
+        /// What is tried again; all that comes behind them follows.
+        steps: Vec<StepName>,
+    },
+    /// The run goes on in another process than before.
+    RunResumed {
+        /// Who, for people.
+        by: String,
+    },
+    /// A write that a plan shows and does not make.
+    EffectPlanned {
+        /// Which step.
+        step: StepName,
+        /// Which attempt.
+        attempt: u32,
+        /// Counts the calls of the attempt, from 1.
+        number: u32,
+        /// What would be done.
+        effect: Effect,
+        /// What that would change, as far as it can be told.
+        shown: Shown,
+    },
+}
+
+/// What a write would do, found out without doing it. Never holds a credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "shown", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Shown {
+    /// The far side has tried it and taken it back.
+    Rehearsed {
+        /// HTTP status.
+        status: u16,
+        /// What would be another than it is.
+        changes: Vec<Change>,
+    },
+    /// Only the request can be shown.
+    Request {
+        /// `POST`.
+        method: String,
+        /// Absolute, credentials left out.
+        url: String,
+        /// Names of the headers that the host would add, each with the place of its credential.
+        credentials: Vec<String>,
+        /// The body as text, cut to a bound.
+        body: String,
+    },
+}
+
+/// A field that a write would change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// For people: `spec.template.spec.containers[web].image`.
+    pub field: String,
+    /// None where there is nothing yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// None where nothing would be left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 /// A call of a connection in its semantic form. Never holds a credential.
@@ -170,6 +353,43 @@ pub struct Effect {
     /// Of the request's body.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub request_bytes: u64,
+    /// Why asking twice does no more than asking once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeatable: Option<Repeatable>,
+    /// `blake3:` of what a write would change, its precondition left out. None where that is
+    /// the same as [`Effect::digest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// The host has made this call by itself, and the step does not know of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own: bool,
+}
+
+/// Why a write may be asked for again when nobody knows whether it took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Repeatable {
+    /// Its precondition holds only once.
+    Conditional,
+    /// Twice comes to the same as once.
+    Idempotent,
+    /// The far side recognises it by a key in it.
+    Recognised,
+    /// It may not, but the host knows where to look whether it took effect.
+    Verifiable,
+}
+
+impl Repeatable {
+    /// For people.
+    #[must_use]
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::Conditional => "its precondition holds only once",
+            Self::Idempotent => "done twice it comes to the same as done once",
+            Self::Recognised => "the far side recognises it by its key",
+            Self::Verifiable => "a look shows whether it took effect",
+        }
+    }
 }
 
 /// How a call ended.
@@ -289,6 +509,12 @@ impl Event {
             Self::RunStarted { .. }
             | Self::StepStarted { .. }
             | Self::StepInterrupted { .. }
+            | Self::StepResumed { .. }
+            | Self::RunReopened { .. }
+            | Self::RunResumed { .. }
+            | Self::OutcomeSettled { .. }
+            | Self::ApprovalSettled { .. }
+            | Self::RunTimedOut { .. }
             | Self::CancelRequested { .. } => Some(RunStatus::Running),
             Self::RunFinished { status } => Some(*status),
             Self::StepLogged { .. }
@@ -298,7 +524,35 @@ impl Event {
             | Self::StepSucceeded { .. }
             | Self::StepFailed { .. }
             | Self::StepSkipped { .. }
+            | Self::AttemptFailed { .. }
+            | Self::EffectAskedAgain { .. }
+            | Self::StreamHeard { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::ApprovalAsked { .. }
+            | Self::ApprovalGiven { .. }
+            | Self::EffectPlanned { .. }
             | Self::ConnectionGranted { .. } => None,
+        }
+    }
+
+    /// The question that is open once this has happened, and of which step.
+    pub(crate) fn asks(&self) -> Option<(&StepName, &Question)> {
+        match self {
+            Self::ApprovalAsked { step, question }
+            | Self::OutcomeUnknown { step, question, .. } => Some((step, question)),
+            _ => None,
+        }
+    }
+
+    /// The step whose question is answered once this has happened, how, and by whom.
+    pub(crate) fn answers(&self) -> Option<(&StepName, Verdict, String)> {
+        match self {
+            Self::ApprovalSettled { step, verdict, by } => Some((step, *verdict, by.join(", "))),
+            Self::OutcomeSettled { step, done, by, .. } => {
+                let verdict = if *done { Verdict::Done } else { Verdict::NotDone };
+                Some((step, verdict, by.clone()))
+            }
+            _ => None,
         }
     }
 

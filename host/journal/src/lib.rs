@@ -7,22 +7,34 @@
 pub mod audit;
 pub mod chain;
 pub mod conformance;
+mod context;
 pub mod event;
+pub mod kill_points;
 mod memory;
 mod owner;
+mod question;
+mod readings;
 mod recorder;
+mod reply;
 mod run_id;
 mod sqlite;
+mod step_record;
 
 use async_trait::async_trait;
+pub use context::{PlannedWrite, RunContext, Seed};
 pub use event::{
-    Denial, Disposition, Effect, EffectOutcome, Event, Failure, Level, Recorded, RunStatus,
+    Change, Denial, Disposition, Effect, EffectOutcome, Event, Failure, Level, Recorded,
+    Repeatable, RunStatus, Shown,
 };
 pub use memory::MemoryJournal;
+pub use question::{Decided, Decision, Question, Verdict};
+pub use readings::Readings;
 pub use recorder::StepRecorder;
+pub use reply::Reply;
 pub use run_id::{RunId, RunIdError};
 use serde::{Deserialize, Serialize};
 pub use sqlite::SqliteJournal;
+pub use step_record::{CallRecord, StepRecord};
 
 /// Remembers events. See `conformance` for what an implementation promises.
 ///
@@ -58,20 +70,73 @@ pub trait Journal: Send + Sync {
         gone: &(dyn for<'o> Fn(&'o Owner) -> bool + Send + Sync),
     ) -> Result<Claim, JournalError>;
 
-    /// Writes `events` in this order, all or none. When it returns, they survive a crash.
+    /// Writes a batch, all or nothing: intents, outcomes, ends of steps. When it returns, the
+    /// batch survives a crash.
     ///
-    /// Returns their [`Recorded::at`]: one append happens at one time.
+    /// Returns the [`Recorded::at`] of its events: one append happens at one time. With
+    /// [`Batch::last`], the run is given up in the same instant, as by [`release`](Self::release).
     ///
     /// # Errors
     ///
     /// [`JournalError::Outdated`] if another owner has claimed the run since.
-    async fn append(&self, claim: &Claim, events: Vec<Event>) -> Result<i64, JournalError>;
+    async fn append_batch(&self, claim: &Claim, batch: Batch) -> Result<i64, JournalError>;
 
-    /// Queues `events` behind everything that this claim has written or queued before, and
-    /// returns at once. They are durable no later than the next [`append`](Self::append).
-    /// For what may be lost with the process: log lines, progress. What an outdated claim
-    /// queues is dropped.
-    fn queue(&self, claim: &Claim, events: Vec<Event>);
+    /// Queues a batch behind everything that this claim has written or queued before, and
+    /// returns at once. It is durable no later than the next append. For what may be lost with
+    /// the process: log lines, progress, what was read. What an outdated claim queues is dropped.
+    fn queue_batch(&self, claim: &Claim, batch: Batch);
+
+    /// Writes `events` in this order, all or none, as [`append_batch`](Self::append_batch).
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Outdated`] if another owner has claimed the run since.
+    async fn append(&self, claim: &Claim, events: Vec<Event>) -> Result<i64, JournalError> {
+        self.append_batch(claim, events.into()).await
+    }
+
+    /// Queues `events`, as [`queue_batch`](Self::queue_batch).
+    fn queue(&self, claim: &Claim, events: Vec<Event>) {
+        self.queue_batch(claim, events.into());
+    }
+
+    /// Whoever drives a run says that it still does, and hears what was asked of it: the requests
+    /// with a number above `after`, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Outdated`] if another owner has claimed the run since: nothing more may be
+    /// done for it.
+    async fn heartbeat(
+        &self,
+        claim: &Claim,
+        after: u64,
+    ) -> Result<Vec<(u64, Request)>, JournalError>;
+
+    /// Up to `most` runs that could go on and that nobody drives, oldest first: those whose owner
+    /// is `gone`, and those that waited for a person who has answered since.
+    async fn reap(
+        &self,
+        gone: &(dyn for<'o> Fn(&'o Owner) -> bool + Send + Sync),
+        most: usize,
+    ) -> Result<Vec<RunSummary>, JournalError>;
+
+    /// What a call of `run` came to, by its digest. None when it is not kept any more: replies are
+    /// kept until their run succeeds.
+    async fn reply(&self, run: &RunId, digest: &str) -> Result<Option<Vec<u8>>, JournalError>;
+
+    /// Takes in what a person says to the open question of a step. Of several at the same moment
+    /// one is first. What counts comes to whoever drives the run as [`Request::Decide`]. Needs no
+    /// claim.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Unknown`] if there is no such run.
+    async fn decide(&self, run: &RunId, decision: Decision) -> Result<Decided, JournalError>;
+
+    /// Forgets runs that ended before `before` (milliseconds since 1970, UTC), and gives their
+    /// space back to the machine. With `try_only`, only tells what that would be.
+    async fn prune(&self, before: i64, try_only: bool) -> Result<Pruned, JournalError>;
 
     /// Gives the run up; nobody drives it until the next claim. What was queued is written,
     /// and the claim is outdated then.
@@ -118,6 +183,9 @@ pub trait Journal: Send + Sync {
         most: usize,
     ) -> Result<Vec<RunSummary>, JournalError>;
 
+    /// Who drives a run. None for a run that was given up, or that nobody knows.
+    async fn owner(&self, run: &RunId) -> Result<Option<Owner>, JournalError>;
+
     /// One run of the list.
     async fn run(&self, run: &RunId) -> Result<Option<RunSummary>, JournalError>;
 
@@ -132,6 +200,34 @@ pub trait Journal: Send + Sync {
     /// The requests of `run` with a number above `after`, oldest first. None for a run that
     /// nobody knows.
     async fn requests(&self, run: &RunId, after: u64) -> Result<Vec<(u64, Request)>, JournalError>;
+}
+
+/// What is written at once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// In this order.
+    pub events: Vec<Event>,
+    /// What calls came to; their digests stand in the events.
+    pub replies: Vec<Reply>,
+    /// Whether the run is given up with it.
+    pub last: bool,
+}
+
+impl From<Vec<Event>> for Batch {
+    fn from(events: Vec<Event>) -> Self {
+        Self { events, ..Self::default() }
+    }
+}
+
+/// What was forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Runs.
+    pub runs: u64,
+    /// Their events.
+    pub events: u64,
+    /// Bytes on the disk that were given back.
+    pub bytes: u64,
 }
 
 /// A process that drives runs.
@@ -178,6 +274,11 @@ pub enum Request {
     Cancel {
         /// Who asks, for people.
         by: String,
+    },
+    /// Take in what a person has said to a question. Comes from [`Journal::decide`] alone.
+    Decide {
+        /// What.
+        decision: Decision,
     },
 }
 

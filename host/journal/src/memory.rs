@@ -4,12 +4,15 @@
 //! here, so what is queued is written at once.
 
 use crate::chain::{Hash, Sealed, seal};
+use crate::question::Asked;
 use crate::{
-    Claim, Event, Journal, JournalError, Owner, Recorded, Request, RunId, RunStatus, RunSummary,
+    Batch, Claim, Decided, Decision, Event, Journal, JournalError, Owner, Pruned, Recorded,
+    Request, RunId, RunStatus, RunSummary,
 };
 use async_trait::async_trait;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use workflow::StepName;
 
 /// Remembers events until it is dropped.
 #[derive(Debug, Default)]
@@ -20,14 +23,16 @@ pub struct MemoryJournal {
 #[derive(Debug, Default)]
 struct Kept {
     runs: HashMap<RunId, Run>,
-    /// In the order in which they began.
-    order: Vec<RunId>,
+    /// In the order in which they began, by numbers that are never given twice.
+    order: BTreeMap<u64, RunId>,
+    /// The number of the newest.
+    newest: u64,
 }
 
 #[derive(Debug)]
 struct Run {
-    /// Its place in `Kept::order`.
-    place: usize,
+    /// Its number in `Kept::order`.
+    place: u64,
     workflow: String,
     status: RunStatus,
     started_at: i64,
@@ -36,6 +41,8 @@ struct Run {
     owner: Option<Owner>,
     events: Vec<Recorded>,
     requests: Vec<Request>,
+    replies: HashMap<String, Vec<u8>>,
+    questions: HashMap<StepName, Asked>,
 }
 
 impl MemoryJournal {
@@ -61,18 +68,39 @@ impl Kept {
 }
 
 impl Run {
-    fn write(&mut self, events: Vec<Event>) -> i64 {
+    fn write(&mut self, batch: Batch) -> i64 {
         let last = self.events.last().map_or(i64::MIN, |recorded| recorded.at);
         let at = now().max(last);
-        for event in events {
+        self.replies.extend(batch.replies.into_iter().map(|reply| (reply.digest, reply.bytes)));
+        for event in batch.events {
             if let Some(status) = event.run_status() {
                 self.status = status;
                 self.finished_at = status.is_final().then_some(at);
+                if status == RunStatus::Success {
+                    self.replies.clear();
+                }
+            }
+            if let Some((step, question)) = event.asks() {
+                self.questions.insert(step.clone(), Asked::new(question.clone()));
+            }
+            if let Some((step, verdict, by)) = event.answers()
+                && let Some(asked) = self.questions.get_mut(step)
+            {
+                asked.close(verdict, by);
             }
             let position = self.events.len() as u64;
             self.events.push(Recorded { position, at, event });
         }
+        if batch.last {
+            self.owner = None;
+            self.epoch += 1;
+        }
         at
+    }
+
+    /// Whether a person has answered what it waits for, or nobody can any more.
+    fn has_answer(&self, now: i64) -> bool {
+        self.questions.values().any(|asked| asked.has_news(now))
     }
 
     fn summary(&self, run: &RunId) -> RunSummary {
@@ -99,8 +127,9 @@ impl Journal for MemoryJournal {
         if kept.runs.contains_key(run) {
             return Err(JournalError::Exists { run: run.clone() });
         }
+        kept.newest += 1;
         let mut new = Run {
-            place: kept.order.len(),
+            place: kept.newest,
             workflow,
             status: RunStatus::Running,
             started_at: 0,
@@ -109,10 +138,12 @@ impl Journal for MemoryJournal {
             owner: Some(owner.clone()),
             events: Vec::new(),
             requests: Vec::new(),
+            replies: HashMap::new(),
+            questions: HashMap::new(),
         };
-        new.started_at = new.write(vec![first]);
+        new.started_at = new.write(vec![first].into());
+        kept.order.insert(new.place, run.clone());
         kept.runs.insert(run.clone(), new);
-        kept.order.push(run.clone());
         Ok(Claim { run: run.clone(), epoch: 1 })
     }
 
@@ -132,14 +163,74 @@ impl Journal for MemoryJournal {
         Ok(Claim { run: run.clone(), epoch: found.epoch })
     }
 
-    async fn append(&self, claim: &Claim, events: Vec<Event>) -> Result<i64, JournalError> {
-        Ok(self.kept().claimed(claim)?.write(events))
+    async fn append_batch(&self, claim: &Claim, batch: Batch) -> Result<i64, JournalError> {
+        Ok(self.kept().claimed(claim)?.write(batch))
     }
 
-    fn queue(&self, claim: &Claim, events: Vec<Event>) {
+    fn queue_batch(&self, claim: &Claim, batch: Batch) {
         if let Ok(run) = self.kept().claimed(claim) {
-            run.write(events);
+            run.write(batch);
         }
+    }
+
+    async fn heartbeat(
+        &self,
+        claim: &Claim,
+        after: u64,
+    ) -> Result<Vec<(u64, Request)>, JournalError> {
+        let mut kept = self.kept();
+        Ok(requests_above(&kept.claimed(claim)?.requests, after))
+    }
+
+    async fn reap(
+        &self,
+        gone: &(dyn for<'o> Fn(&'o Owner) -> bool + Send + Sync),
+        most: usize,
+    ) -> Result<Vec<RunSummary>, JournalError> {
+        let (kept, now) = (self.kept(), now());
+        let runs = kept.order.values().filter_map(|name| Some((name, kept.runs.get(name)?)));
+        let free = runs.filter(|(_, run)| match run.status {
+            RunStatus::Running => run.owner.as_ref().is_none_or(gone),
+            RunStatus::Waiting => run.owner.as_ref().is_none_or(gone) && run.has_answer(now),
+            _ => false,
+        });
+        Ok(free.take(most).map(|(name, run)| run.summary(name)).collect())
+    }
+
+    async fn reply(&self, run: &RunId, digest: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        Ok(self.kept().runs.get(run).and_then(|run| run.replies.get(digest).cloned()))
+    }
+
+    async fn decide(&self, run: &RunId, decision: Decision) -> Result<Decided, JournalError> {
+        let mut kept = self.kept();
+        let found = kept.run(run)?;
+        let decided = match found.questions.get_mut(&decision.step) {
+            Some(asked) if !found.status.is_final() => asked.decide(&decision, now()),
+            Some(_) | None => Decided::NotAsked,
+        };
+        if matches!(decided, Decided::Counted { .. }) {
+            found.requests.push(Request::Decide { decision });
+        }
+        Ok(decided)
+    }
+
+    async fn prune(&self, before: i64, try_only: bool) -> Result<Pruned, JournalError> {
+        let mut kept = self.kept();
+        let old = |run: &Run| run.finished_at.is_some_and(|at| at < before);
+        let names: Vec<RunId> =
+            kept.runs.iter().filter(|(_, run)| old(run)).map(|(name, _)| name.clone()).collect();
+        let mut pruned = Pruned::default();
+        for name in names {
+            let Some(run) = kept.runs.get(&name) else { continue };
+            pruned.runs += 1;
+            pruned.events += run.events.len() as u64;
+            if !try_only {
+                let place = run.place;
+                kept.order.remove(&place);
+                kept.runs.remove(&name);
+            }
+        }
+        Ok(pruned)
     }
 
     async fn release(&self, claim: &Claim) -> Result<(), JournalError> {
@@ -192,10 +283,14 @@ impl Journal for MemoryJournal {
         let mut kept = self.kept();
         let end = match before {
             Some(before) => kept.run(before)?.place,
-            None => kept.order.len(),
+            None => u64::MAX,
         };
-        let older = kept.order[..end].iter().rev().take(most);
-        Ok(older.filter_map(|run| Some(kept.runs.get(run)?.summary(run))).collect())
+        let older = kept.order.range(..end).rev().take(most);
+        Ok(older.filter_map(|(_, run)| Some(kept.runs.get(run)?.summary(run))).collect())
+    }
+
+    async fn owner(&self, run: &RunId) -> Result<Option<Owner>, JournalError> {
+        Ok(self.kept().runs.get(run).and_then(|found| found.owner.clone()))
     }
 
     async fn run(&self, run: &RunId) -> Result<Option<RunSummary>, JournalError> {
@@ -212,9 +307,13 @@ impl Journal for MemoryJournal {
     async fn requests(&self, run: &RunId, after: u64) -> Result<Vec<(u64, Request)>, JournalError> {
         let kept = self.kept();
         let all = kept.runs.get(run).map_or(&[][..], |run| &run.requests);
-        let numbered = (1..).zip(all.iter().cloned());
-        Ok(numbered.filter(|(number, _)| *number > after).collect())
+        Ok(requests_above(all, after))
     }
+}
+
+fn requests_above(all: &[Request], after: u64) -> Vec<(u64, Request)> {
+    let numbered = (1..).zip(all.iter().cloned());
+    numbered.filter(|(number, _)| *number > after).collect()
 }
 
 /// Nothing that is kept here can be touched from outside, so the chain is made when someone asks

@@ -13,9 +13,13 @@ pub(crate) mod verify;
 mod writer;
 
 use crate::chain::Sealed;
-use crate::{Claim, Event, Journal, JournalError, Owner, Recorded, Request, RunId, RunSummary};
+use crate::memory;
+use crate::{
+    Batch, Claim, Decided, Decision, Event, Journal, JournalError, Owner, Pruned, Recorded,
+    Request, RunId, RunSummary,
+};
 use async_trait::async_trait;
-use job::{Entry, Job, Work};
+use job::{Done, Entry, Job, Pages, Work};
 use marks::{Marks, MarksReader, Slot};
 use read::Readers;
 use std::error::Error;
@@ -61,7 +65,7 @@ impl SqliteJournal {
     }
 
     /// Hands `work` to the writer and waits until it is committed.
-    async fn write(&self, work: Work) -> Result<i64, JournalError> {
+    async fn perform(&self, work: Work) -> Result<Done, JournalError> {
         let (reply, answer) = oneshot::channel();
         if self.writer.send(Job { work, reply: Some(reply) })
             && let Ok(answer) = answer.await
@@ -69,6 +73,14 @@ impl SqliteJournal {
             return answer;
         }
         Err(storage("write to", &self.path, "its writer has ended"))
+    }
+
+    /// The same, for work that comes to a number.
+    async fn write(&self, work: Work) -> Result<i64, JournalError> {
+        match self.perform(work).await? {
+            Done::Number(number) => Ok(number),
+            Done::Decided(_) | Done::Pruned(_) => Ok(0),
+        }
     }
 
     /// Runs `question` on a reader's connection, where it may block.
@@ -109,6 +121,10 @@ impl SqliteJournal {
     fn entries(&self, events: &[Event]) -> Result<Vec<Entry>, JournalError> {
         let entries = events.iter().map(Entry::new).collect::<Result<_, _>>();
         entries.map_err(|cause| storage("put an event into", &self.path, cause))
+    }
+
+    fn pages(&self, batch: Batch) -> Result<Pages, JournalError> {
+        Pages::new(batch).map_err(|cause| storage("put an event into", &self.path, cause))
     }
 
     fn json(&self, value: &impl serde::Serialize) -> Result<String, JournalError> {
@@ -154,16 +170,56 @@ impl Journal for SqliteJournal {
         }
     }
 
-    async fn append(&self, claim: &Claim, events: Vec<Event>) -> Result<i64, JournalError> {
-        let entries = self.entries(&events)?;
-        self.write(Work::Append { claim: claim.clone(), entries }).await
+    async fn append_batch(&self, claim: &Claim, batch: Batch) -> Result<i64, JournalError> {
+        let pages = self.pages(batch)?;
+        self.write(Work::Append { claim: claim.clone(), pages }).await
     }
 
-    fn queue(&self, claim: &Claim, events: Vec<Event>) {
-        if let Ok(entries) = self.entries(&events) {
-            let work = Work::Append { claim: claim.clone(), entries };
+    fn queue_batch(&self, claim: &Claim, batch: Batch) {
+        if let Ok(pages) = self.pages(batch) {
+            let work = Work::Append { claim: claim.clone(), pages };
             // If the writer has ended, the next append says so.
             self.writer.send(Job { work, reply: None });
+        }
+    }
+
+    async fn heartbeat(
+        &self,
+        claim: &Claim,
+        after: u64,
+    ) -> Result<Vec<(u64, Request)>, JournalError> {
+        // A process on this machine that lives is not taken for gone, so there is nothing to renew.
+        let asked = claim.clone();
+        let beat = self.read(move |connection| read::heartbeat(connection, &asked, after)).await?;
+        beat.ok_or_else(|| JournalError::Outdated { run: claim.run.clone() })
+    }
+
+    async fn reap(
+        &self,
+        gone: &(dyn for<'o> Fn(&'o Owner) -> bool + Send + Sync),
+        most: usize,
+    ) -> Result<Vec<RunSummary>, JournalError> {
+        let open = self.read(|connection| read::open_runs(connection, memory::now())).await?;
+        let free = open.into_iter().filter(|(_, owner)| owner.as_ref().is_none_or(gone));
+        Ok(free.map(|(summary, _)| summary).take(most).collect())
+    }
+
+    async fn reply(&self, run: &RunId, digest: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        let (run, digest) = (run.clone(), digest.to_owned());
+        self.read(move |connection| read::reply(connection, &run, &digest)).await
+    }
+
+    async fn decide(&self, run: &RunId, decision: Decision) -> Result<Decided, JournalError> {
+        match self.perform(Work::Decide { run: run.clone(), decision }).await? {
+            Done::Decided(decided) => Ok(decided),
+            Done::Number(_) | Done::Pruned(_) => Ok(Decided::NotAsked),
+        }
+    }
+
+    async fn prune(&self, before: i64, try_only: bool) -> Result<Pruned, JournalError> {
+        match self.perform(Work::Prune { before, try_only }).await? {
+            Done::Pruned(pruned) => Ok(pruned),
+            Done::Number(_) | Done::Decided(_) => Ok(Pruned::default()),
         }
     }
 
@@ -198,6 +254,12 @@ impl Journal for SqliteJournal {
     ) -> Result<Vec<RunSummary>, JournalError> {
         let before = before.cloned();
         self.read(move |connection| read::runs(connection, before.as_ref(), most)).await
+    }
+
+    async fn owner(&self, run: &RunId) -> Result<Option<Owner>, JournalError> {
+        let run = run.clone();
+        let holder = self.read(move |connection| read::holder(connection, &run)).await?;
+        Ok(holder.and_then(|holder| holder.owner))
     }
 
     async fn run(&self, run: &RunId) -> Result<Option<RunSummary>, JournalError> {

@@ -27,6 +27,12 @@ pub struct Reference {
 pub struct Asking<'a> {
     /// The plugin.
     pub plugin: &'a PluginPin,
+    /// In which run; empty when it is asked before one.
+    pub run: &'a str,
+    /// For which step; empty when it is asked before a run.
+    pub step: &'a str,
+    /// That step's idempotency key.
+    pub key: &'a str,
     /// Its name for the connection.
     pub slot: &'a str,
     /// What the workflow grants of what the manifest asks for; None: all of it.
@@ -41,6 +47,9 @@ pub struct Opened {
     pub scope: Effective,
     /// Calls of it in one attempt, if the operator bounds them.
     pub calls_max: Option<u32>,
+    /// Where it leads, without credentials, so that a step which goes on after a crash goes on at
+    /// the same place.
+    pub address: Option<String>,
     /// Its credentials in all the forms in which they must not get out.
     pub needles: Arc<Needles>,
 }

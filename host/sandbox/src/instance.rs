@@ -6,16 +6,16 @@ use crate::compiler::Compiler;
 use crate::engine::{Clockwork, TICK, spinner_is_stopped};
 use crate::imports::runtime::Context;
 use crate::plugin::{Plugin, Workshop};
-use crate::state::{Facts, StepState};
+use crate::state::{Facts, StepState, idempotency_key};
 use crate::turns::Next;
 use crate::{
     Asking, Catalog, Connector, Entry, Grants, Limits, NoFiles, Opened, Reference, Slot,
     WorkflowFiles, bindings, documents, imports, outcome,
 };
 use async_trait::async_trait;
-use effects::{Attempt, AttemptOptions, Grant, Layer, Redactor};
-use journal::{Disposition, Failure, StepRecorder};
-use scheduler::{StepInvocation, StepOutcome, StepRunner};
+use effects::{Attempt, AttemptOptions, Bound, Grant, Layer, Mode, Redactor};
+use journal::{Disposition, Failure, StepRecord, StepRecorder};
+use scheduler::{StepInvocation, StepOutcome, StepRunner, WITHHELD};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -39,6 +39,7 @@ pub struct Sandbox {
     limits: Limits,
     files: Arc<dyn WorkflowFiles>,
     plugins: RwLock<HashMap<String, Arc<Plugin>>>,
+    plan_only: bool,
 }
 
 impl Sandbox {
@@ -74,7 +75,14 @@ impl Sandbox {
             limits,
             files,
             plugins,
+            plan_only: false,
         })
+    }
+
+    /// The same, for a plan: steps run, and their writes are shown and not made.
+    #[must_use]
+    pub fn plan_only(self) -> Self {
+        Self { plan_only: true, ..self }
     }
 
     /// The same, with components compiled by `compiler`.
@@ -220,11 +228,22 @@ impl Sandbox {
             let message = format!("the plugin {} was not made ready", invocation.plugin.name);
             Failure::permanent("host.plugin", message)
         })?;
-        let limits = self.limits_for(&plugin, &invocation);
+        let mut limits = self.limits_for(&plugin, &invocation);
+        if let Some(left) = invocation.time_left {
+            limits.attempt_time_max = limits.attempt_time_max.min(left);
+        }
         let mut invocation = invocation;
         let inputs = std::mem::take(&mut invocation.inputs);
         let inputs = prepare_inputs(&plugin, inputs, &*self.files)?;
         let opened = self.open_connections(&plugin, &inputs, &invocation).await?;
+        if let Some(before) = recorder.before() {
+            same_places(before, &opened)?;
+        }
+        let mode = match invocation.bound.take() {
+            _ if self.plan_only => Mode::Plan,
+            Some(writes) => Mode::Bound(Bound::new(writes)),
+            None => Mode::Act,
+        };
         let needles = opened.values().map(|(_, opened)| Arc::clone(&opened.needles)).collect();
         let attempt = Arc::new(Attempt::new(AttemptOptions {
             stop: stop.child_token(),
@@ -232,10 +251,11 @@ impl Sandbox {
             limits: limits.budget,
             redactor: Redactor::new(needles),
             recorder,
+            mode,
         }));
         let slots = opened.into_iter().map(|(name, (id, opened))| {
-            let Opened { scope, calls_max, service, .. } = opened;
-            let grant = Grant::new(Arc::clone(&attempt), &name, &id, scope, calls_max);
+            let Opened { scope, calls_max, service, address, .. } = opened;
+            let grant = Grant::new(Arc::clone(&attempt), &name, &id, scope, calls_max, address);
             (name, Slot { grant, service })
         });
         let grants = Grants::new(slots.collect());
@@ -243,6 +263,7 @@ impl Sandbox {
             run: invocation.run.as_str().to_owned(),
             step: invocation.step.as_str().to_owned(),
             attempt: invocation.attempt,
+            seed: invocation.seed.take(),
         };
         let state = StepState::new(facts, grants, Arc::clone(&attempt), limits);
         let _ticking = self.clockwork.tick();
@@ -252,7 +273,7 @@ impl Sandbox {
             failure = out_of_time(&attempt, &limits, &stop) => Err(failure),
         };
         attempt.revoke();
-        outcome
+        judged(&attempt, outcome)
     }
 
     /// Reads the connections out of the inputs, at the places that the manifest names. Only those
@@ -265,6 +286,7 @@ impl Sandbox {
         invocation: &StepInvocation,
     ) -> Result<BTreeMap<String, (String, Opened)>, Failure> {
         let mut opened = BTreeMap::new();
+        let key = idempotency_key(invocation.run.as_str(), invocation.step.as_str());
         let needs = plugin.manifest.connections.iter();
         for (slot, need) in needs.filter(|(slot, _)| !plugin.unusable.contains(*slot)) {
             let found = need
@@ -282,6 +304,9 @@ impl Sandbox {
                     let id = reference.id();
                     let asking = Asking {
                         plugin: &invocation.plugin,
+                        run: invocation.run.as_str(),
+                        step: invocation.step.as_str(),
+                        key: &key,
                         slot,
                         grants: invocation.extras.grants.get(slot).map(Vec::as_slice),
                     };
@@ -428,6 +453,41 @@ fn prepare_inputs(
         return Err(Failure::permanent("step.inputs", message));
     }
     Ok(inputs)
+}
+
+/// How the attempt ended, with what the host itself knows of it.
+fn judged(attempt: &Attempt, outcome: StepOutcome) -> StepOutcome {
+    if let Some(failure) = attempt.ended_by_host() {
+        return Err(failure);
+    }
+    match outcome {
+        Ok(outputs) => attempt.ends_as_recorded().map(|()| outputs),
+        Err(failure) if attempt.is_withheld() => Err(Failure {
+            code: WITHHELD.to_owned(),
+            message: format!("a plan can't follow it any further: {}", failure.message),
+            ..failure
+        }),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Whether each connection leads where it led before: answers of one place must not be followed by
+/// calls to another.
+fn same_places(
+    before: &StepRecord,
+    opened: &BTreeMap<String, (String, Opened)>,
+) -> Result<(), Failure> {
+    for (slot, then) in &before.addresses {
+        let Some((id, Opened { address: Some(now), .. })) = opened.get(slot) else { continue };
+        if now != then {
+            let message = format!(
+                "the connection {id} led to {then} when this attempt began and leads to {now} now; \
+                 go on with the settings of then (`--config`)"
+            );
+            return Err(Failure::permanent("connection.moved", message));
+        }
+    }
+    Ok(())
 }
 
 fn forged_connection(slot: &str) -> Failure {

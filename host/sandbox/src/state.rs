@@ -5,6 +5,7 @@ use crate::imports::log::LogBudget;
 use crate::imports::wasi::{self, Printed};
 use crate::limits::{Limits, StoreLimiter};
 use effects::{Attempt, Layer};
+use journal::Seed;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub(crate) struct Facts {
     pub(crate) run: String,
     pub(crate) step: String,
     pub(crate) attempt: u32,
+    pub(crate) seed: Option<Seed>,
 }
 
 impl StepState {
@@ -57,6 +59,7 @@ impl StepState {
             table.set_max_capacity(RESOURCES_MAX);
         }
         let printed = Printed::default();
+        let wasi = wasi::context(&printed, &attempt, facts.random());
         Self {
             table,
             grants,
@@ -68,7 +71,7 @@ impl StepState {
             progress_told: None,
             progress_held: None,
             limiter: StoreLimiter::new(limits),
-            wasi: wasi::context(&printed),
+            wasi,
             printed,
             cpu_ticks: 0,
         }
@@ -82,14 +85,31 @@ impl StepState {
 }
 
 impl Facts {
+    /// Where this attempt's random numbers begin: the same when it is run again, and nothing that
+    /// can be told from names. None for a run that was started without a seed.
+    fn random(&self) -> Option<[u8; 32]> {
+        let seed = self.seed.as_ref()?;
+        let mut hasher = blake3::Hasher::new_derive_key("bowline step random numbers v1");
+        for part in [seed.as_bytes(), self.step.as_bytes(), &self.attempt.to_le_bytes()] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        Some(*hasher.finalize().as_bytes())
+    }
+
     /// The same for all attempts of this step in this run.
     pub(crate) fn idempotency_key(&self) -> String {
-        let mut hasher = blake3::Hasher::new_derive_key("bowline step idempotency key v1");
-        hasher.update(self.run.as_bytes());
-        hasher.update(&[0]);
-        hasher.update(self.step.as_bytes());
-        hasher.finalize().to_hex()[..32].to_owned()
+        idempotency_key(&self.run, &self.step)
     }
+}
+
+/// 32 characters that are the same for all attempts of this step in this run, and for no other.
+pub(crate) fn idempotency_key(run: &str, step: &str) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("bowline step idempotency key v1");
+    hasher.update(run.as_bytes());
+    hasher.update(&[0]);
+    hasher.update(step.as_bytes());
+    hasher.finalize().to_hex()[..32].to_owned()
 }
 
 #[cfg(test)]
@@ -97,11 +117,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn random_numbers_are_an_attempts_own_and_come_again_when_it_is_run_again() {
+        let facts = |seed: u8, step: &str, attempt| Facts {
+            run: "r".to_owned(),
+            step: step.to_owned(),
+            attempt,
+            seed: Some(Seed::new([seed; 32])),
+        };
+        let random = facts(1, "a", 1).random();
+
+        assert_eq!(random, facts(1, "a", 1).random());
+        for other in [facts(2, "a", 1), facts(1, "b", 1), facts(1, "a", 2)] {
+            assert_ne!(random, other.random());
+        }
+    }
+
+    #[test]
     fn the_key_is_stable_over_attempts_and_differs_between_steps_and_runs() {
         let facts = |run: &str, step: &str, attempt| Facts {
             run: run.to_owned(),
             step: step.to_owned(),
             attempt,
+            seed: None,
         };
         let key = facts("r1", "a", 1).idempotency_key();
 

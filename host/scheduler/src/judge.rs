@@ -9,7 +9,7 @@ use expression::{Expression, References, Scope, StepFacts, evaluate};
 use jiff::Timestamp;
 use journal::Failure;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use workflow::{PlannedStep, StepKind, StepName};
 
 /// The most characters of a condition that a reason repeats.
@@ -30,6 +30,8 @@ pub(crate) enum Verdict {
     Ready(Value),
     /// A person must say yes or no first.
     Person,
+    /// A person has said yes.
+    Passed,
     /// Something that it needs may still come.
     NotYet,
     Skip(String),
@@ -40,6 +42,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Facts {
     scope: Scope,
     standings: HashMap<String, Standing>,
+    /// Steps of a plan whose outputs come from a write that was not made.
+    unmade: HashSet<String>,
 }
 
 impl Judge {
@@ -77,7 +81,7 @@ impl Judge {
             }
         }
         match kind {
-            // No event brings an answer yet, so whatever the condition says, nobody has.
+            StepKind::Approval if facts.is_answered(&self.step) => Verdict::Passed,
             StepKind::Approval => Verdict::Person,
             StepKind::Container => self.inputs(facts),
         }
@@ -134,7 +138,32 @@ impl Facts {
                 scope.connections.entry(kind.clone()).or_default().insert(name.clone(), marker);
             }
         }
-        Self { scope, standings }
+        Self { scope, standings, unmade: HashSet::new() }
+    }
+
+    /// What people said to the question of `step`.
+    pub(crate) fn answer(&mut self, step: &StepName, verdict: journal::Verdict) {
+        let word = match verdict {
+            journal::Verdict::Approved => "approved",
+            _ => "rejected",
+        };
+        let answers = self.scope.answers.entry(step.to_string()).or_default();
+        answers.insert("approval".to_owned(), json!(word));
+    }
+
+    fn is_answered(&self, step: &str) -> bool {
+        self.scope.answers.contains_key(step)
+    }
+
+    /// What the step gives can't be known: a plan does not make its write.
+    pub(crate) fn unmade(&mut self, step: &StepName) {
+        self.unmade.insert(step.to_string());
+    }
+
+    /// What is known of the step does not hold any more.
+    pub(crate) fn forget(&mut self, step: &StepName) {
+        self.scope.outputs.remove(step.as_str());
+        self.scope.answers.remove(step.as_str());
     }
 
     /// What `now()` is in the evaluations that follow, in milliseconds since 1970.
@@ -151,7 +180,9 @@ impl Facts {
         self.standings.insert(step.to_string(), standing);
         let (failed, skipped, succeeded) = match standing {
             Standing::Pending => (None, None, None),
-            Standing::Running => (None, Some(false), None),
+            Standing::Running | Standing::Interrupted | Standing::Waiting | Standing::Unknown => {
+                (None, Some(false), None)
+            }
             Standing::Succeeded => (Some(false), Some(false), Some(true)),
             Standing::Failed => (Some(true), Some(false), Some(false)),
             Standing::Skipped => (Some(false), Some(true), Some(false)),
@@ -182,7 +213,13 @@ impl Facts {
             let standing = self.standings.get(from).copied()?;
             Some(format!("it needs {} of {}", output(name.as_deref()), ended(from, standing)?))
         });
-        match gone {
+        let unmade = absent.outputs.iter().find_map(|(from, name)| {
+            let output = output(name.as_deref());
+            self.unmade
+                .contains(from)
+                .then(|| format!("it needs {output} of `{from}`, whose write a plan does not make"))
+        });
+        match gone.or(unmade) {
             Some(reason) => Verdict::Skip(reason),
             None => Verdict::Fail(self.never(place, absent)),
         }
@@ -255,7 +292,12 @@ fn ended(step: &str, standing: Standing) -> Option<String> {
     match standing {
         Standing::Failed => Some(format!("`{step}`, which failed")),
         Standing::Skipped => Some(format!("`{step}`, which was skipped")),
-        Standing::Pending | Standing::Running | Standing::Succeeded => None,
+        Standing::Pending
+        | Standing::Running
+        | Standing::Interrupted
+        | Standing::Waiting
+        | Standing::Unknown
+        | Standing::Succeeded => None,
     }
 }
 

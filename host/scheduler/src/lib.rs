@@ -3,11 +3,15 @@
 //! [`RunState`] decides and touches nothing; [`drive()`] acts and decides nothing. What a step
 //! is, this room does not know: it hands inputs to a [`StepRunner`] and gets outputs back.
 
+mod approvals;
+mod clock;
 mod drive;
 mod judge;
+mod retry;
 mod runner;
 mod state;
 
-pub use drive::{DriveError, drive, start};
+pub use approvals::{Anyone, Approvals, Asking};
+pub use drive::{DriveError, DriveOptions, drive, replay, start};
 pub use runner::{StepInvocation, StepOutcome, StepRunner};
-pub use state::{Decision, Next, PlanError, RunState};
+pub use state::{DIVERGED, Decision, Next, PlanError, RunState, UNKNOWN, WITHHELD};

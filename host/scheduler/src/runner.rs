@@ -2,13 +2,15 @@
 //!
 //! A runner promises: it tells the recorder of each effect before the effect is made; it ends
 //! soon after `stop` is cancelled; and it returns a failure instead of panicking. If it panics
-//! all the same, that is the step's failure and nobody else's.
+//! all the same, that is the step's failure and nobody else's. An attempt that an earlier process
+//! had begun ([`StepRecorder::before`]) gets the recorded answers first.
 
 use async_trait::async_trait;
-use journal::{Failure, RunId, StepRecorder};
+use journal::{Failure, PlannedWrite, RunId, Seed, StepRecorder};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use workflow::{PluginPin, StepExtras, StepName};
 
@@ -45,6 +47,12 @@ pub struct StepInvocation {
     pub connections: BTreeSet<(String, String)>,
     /// What the workflow grants of what the plugin asks for.
     pub extras: Arc<StepExtras>,
+    /// Where the run's random numbers come from; None for a run that began without.
+    pub seed: Option<Seed>,
+    /// What is left of the time for all tries of the step, and for the run. None: no bound.
+    pub time_left: Option<Duration>,
+    /// The writes that it may make and no others, for a run that is bound to a plan.
+    pub bound: Option<Vec<PlannedWrite>>,
 }
 
 /// The step's outputs by name, or why there are none.

@@ -2,8 +2,10 @@
 //!
 //! Drawn from events alone, one record per decision, in [`page()`] for people and in [`lines()`] for
 //! programs. Never shows a body or the value of a query, nor what a plugin says of a failure of its
-//! own; what an older journal does not know is unknown here and not guessed.
+//! own; what an older journal does not know is unknown here and not guessed. What people say in
+//! their own words is shown: it is theirs to answer for.
 
+mod fold;
 mod lines;
 mod page;
 
@@ -11,10 +13,10 @@ pub use lines::lines;
 pub use page::page;
 
 use crate::RunView;
+use fold::Fold;
 use journal::audit::{Audited, Finding};
-use journal::{Denial, Effect, EffectOutcome, Event, Failure, Recorded, RunStatus};
+use journal::{Denial, Effect, EffectOutcome, Failure, Question, Recorded, RunStatus, Verdict};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
 use workflow::StepName;
 
 /// A run and the decisions in it.
@@ -56,8 +58,37 @@ pub enum What {
         /// How.
         status: RunStatus,
     },
+    /// The run's time was up.
+    TimedOut {
+        /// The seconds that it was allowed.
+        seconds: u64,
+    },
+    /// The run had ended, and goes on.
+    Reopened {
+        /// Who wanted it.
+        by: String,
+        /// What is tried again.
+        steps: Vec<StepName>,
+    },
+    /// Another process took the run up.
+    TakenUp {
+        /// Who.
+        by: String,
+    },
     /// An attempt began.
     Attempt,
+    /// An attempt that did not come to its end was run again from its start.
+    Resumed {
+        /// Calls up to this number count.
+        keep: u32,
+    },
+    /// The attempt failed, and another try follows.
+    TriedAgain {
+        /// Why.
+        failure: Failure,
+        /// Milliseconds until then.
+        delay_ms: u64,
+    },
     /// The attempt may use a connection.
     Granted {
         /// The plugin's name for it.
@@ -66,9 +97,64 @@ pub enum What {
         connection: String,
         /// In the form of a manifest.
         rules: Value,
+        /// Where it leads; None in an older journal.
+        address: Option<String>,
     },
     /// The attempt asked for a call.
     Call(Box<Call>),
+    /// A call left the host again.
+    AskedAgain {
+        /// Why that does no harm.
+        why: String,
+        /// The call, with the outcome of this time.
+        call: Box<Call>,
+    },
+    /// A plan shows a write and does not make it.
+    Planned {
+        /// What would be done.
+        effect: Box<Effect>,
+        /// Whether the far side has tried it: the status that it gave.
+        rehearsed: Option<u16>,
+    },
+    /// Nobody knows whether a write took effect, and a person was asked.
+    OutcomeUnknown {
+        /// Which call.
+        number: u32,
+        /// What is asked.
+        question: Question,
+    },
+    /// Somebody found out whether that write took effect.
+    OutcomeSettled {
+        /// Which call.
+        number: u32,
+        /// Whether it did.
+        done: bool,
+        /// Who says so.
+        by: String,
+        /// In that person's words.
+        reason: Option<String>,
+    },
+    /// People were asked whether the run goes on.
+    ApprovalAsked {
+        /// What, and of whom.
+        question: Question,
+    },
+    /// One of them answered.
+    ApprovalGiven {
+        /// Who.
+        by: String,
+        /// What.
+        verdict: Verdict,
+        /// In that person's words.
+        reason: Option<String>,
+    },
+    /// The approval was over.
+    ApprovalSettled {
+        /// How.
+        verdict: Verdict,
+        /// Those whose answers decided it.
+        by: Vec<String>,
+    },
     /// The attempt did its work.
     Succeeded,
     /// The attempt did not do its work.
@@ -142,75 +228,6 @@ struct Plugin {
     digest: String,
     /// None if nobody signed it, or nobody looked.
     signer: Option<String>,
-}
-
-#[derive(Default)]
-struct Fold {
-    records: Vec<Record>,
-    /// Where the calls without an outcome are.
-    open: HashMap<(StepName, u32, u32), usize>,
-}
-
-impl Fold {
-    fn take(&mut self, recorded: &Recorded) {
-        let of_run = |what| Some((None, 0, what));
-        let of_step = |step: &StepName, attempt, what| Some((Some(step.clone()), attempt, what));
-        let record = match &recorded.event {
-            Event::RunStarted { .. } => of_run(What::Started),
-            Event::CancelRequested { by } => of_run(What::CancelAsked { by: by.clone() }),
-            Event::RunFinished { status } => of_run(What::Finished { status: *status }),
-            Event::StepStarted { step, attempt } => of_step(step, *attempt, What::Attempt),
-            Event::ConnectionGranted { step, attempt, slot, connection, rules } => {
-                let (slot, connection) = (slot.clone(), connection.clone());
-                let rules = rules.clone();
-                of_step(step, *attempt, What::Granted { slot, connection, rules })
-            }
-            Event::EffectIntended { step, attempt, number, effect } => {
-                self.open.insert((step.clone(), *attempt, *number), self.records.len());
-                let effect = Some(effect.clone());
-                let call = Call { number: *number, effect, outcome: None, settled_at: None };
-                of_step(step, *attempt, What::Call(Box::new(call)))
-            }
-            Event::EffectSettled { step, attempt, number, outcome } => {
-                self.settle(recorded.at, (step.clone(), *attempt, *number), outcome)
-            }
-            Event::StepSucceeded { step, attempt, .. } => of_step(step, *attempt, What::Succeeded),
-            Event::StepFailed { step, attempt, failure } => {
-                of_step(step, *attempt, What::Failed { failure: failure.clone() })
-            }
-            Event::StepSkipped { step, reason } => {
-                of_step(step, 0, What::Skipped { reason: reason.clone() })
-            }
-            Event::StepInterrupted { step, attempt } => of_step(step, *attempt, What::Interrupted),
-            Event::StepLogged { .. } | Event::StepProgressed { .. } => None,
-        };
-        if let Some((step, attempt, what)) = record {
-            let Recorded { at, position, .. } = *recorded;
-            self.records.push(Record { at, position, step, attempt, what });
-        }
-    }
-
-    /// Completes the call that was intended, or gives a record of one that never was.
-    fn settle(
-        &mut self,
-        at: i64,
-        call: (StepName, u32, u32),
-        outcome: &EffectOutcome,
-    ) -> Option<(Option<StepName>, u32, What)> {
-        let (outcome, settled_at) = (Some(outcome.clone()), Some(at));
-        if let Some(What::Call(intended)) =
-            self.open.remove(&call).map(|place| &mut self.records[place].what)
-        {
-            (intended.outcome, intended.settled_at) = (outcome, settled_at);
-            return None;
-        }
-        let (step, attempt, number) = call;
-        Some((
-            Some(step),
-            attempt,
-            What::Call(Box::new(Call { number, effect: None, outcome, settled_at })),
-        ))
-    }
 }
 
 impl Call {

@@ -3,7 +3,8 @@
 use crate::{Look, RunView, json, logs, runs, show, text, tree};
 use expect_test::{Expect, expect};
 use journal::{
-    Disposition, Effect, EffectOutcome, Event, Failure, Level, Recorded, RunStatus, RunSummary,
+    Disposition, Effect, EffectOutcome, Event, Failure, Level, Readings, Recorded, RunContext,
+    RunStatus, RunSummary, Seed,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -46,17 +47,35 @@ fn approval(step: &str, after: &[&str]) -> PlannedStep {
     PlannedStep { kind: StepKind::Approval, image: None, plugin: None, ..planned(step, after) }
 }
 
+fn effect(connection: &str, operation: &str, writes: bool) -> Effect {
+    Effect {
+        connection: connection.to_owned(),
+        operation: operation.to_owned(),
+        writes,
+        precondition: None,
+        digest: "blake3:0".to_owned(),
+        slot: None,
+        rule: None,
+        request_bytes: 0,
+        repeatable: None,
+        content: None,
+        own: false,
+    }
+}
+
 fn tale(steps: Vec<PlannedStep>) -> Tale {
     let plan = Plan {
         workflow: "rollback".to_owned(),
         source: "run books/rollback.yaml".to_owned(),
         source_digest: "sha256:abc".to_owned(),
+        extras: Default::default(),
         parameters: BTreeMap::from([("deployment".to_owned(), json!("web\u{1b}[2J"))]),
         steps,
     };
     let run = RUN.parse().expect("a run");
-    let first =
-        Event::RunStarted { run, plan: Box::new(plan), by: "eric".to_owned(), drill: false };
+    let context = Box::new(RunContext { seed: Some(Seed::new([7; 32])), ..RunContext::default() });
+    let (plan, by) = (Box::new(plan), "eric".to_owned());
+    let first = Event::RunStarted { run, plan, by, drill: false, context };
     Tale { events: Vec::new(), at: START }.then(0, first)
 }
 
@@ -79,21 +98,14 @@ impl Tale {
     }
 
     fn intends(self, step: &str, number: u32, operation: &str, writes: bool) -> Self {
-        let effect = Effect {
-            connection: "kubernetes/eric0-demos".to_owned(),
-            operation: operation.to_owned(),
-            writes,
-            precondition: None,
-            digest: "blake3:0".to_owned(),
-            slot: None,
-            rule: None,
-            request_bytes: 0,
-        };
-        self.then(1, Event::EffectIntended { step: name(step), attempt: 1, number, effect })
+        let effect = effect("kubernetes/eric0-demos", operation, writes);
+        let (step, readings) = (name(step), Readings::default());
+        self.then(1, Event::EffectIntended { step, attempt: 1, number, effect, readings })
     }
 
     fn settles(self, step: &str, number: u32, outcome: EffectOutcome) -> Self {
-        self.then(50, Event::EffectSettled { step: name(step), attempt: 1, number, outcome })
+        let (step, reply) = (name(step), Some("blake3:told".to_owned()));
+        self.then(50, Event::EffectSettled { step, attempt: 1, number, outcome, reply })
     }
 
     fn answered(self, step: &str, number: u32, status: u16) -> Self {
@@ -126,6 +138,15 @@ impl Tale {
         let lines = self.events.iter().filter_map(|recorded| {
             view.apply(recorded);
             text::line(&view, recorded, &Look::PLAIN)
+        });
+        lines.map(|line| line + "\n").collect()
+    }
+
+    fn json(&self) -> String {
+        let mut view = RunView::from_events(&self.events[..1]).expect("a run");
+        let lines = self.events.iter().map(|recorded| {
+            view.apply(recorded);
+            json::line(&view, recorded)
         });
         lines.map(|line| line + "\n").collect()
     }
@@ -423,7 +444,7 @@ fn events_as_json() {
     check(
         &(lines.join("\n") + "\n"),
         &expect![[r#"
-            {"event":"run-started","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.000Z","position":0,"by":"eric","drill":false,"parameters":{"deployment":"web\u001b[2J"},"source":"run books/rollback.yaml","sourceDigest":"sha256:abc","steps":[{"after":[],"image":"relaysh/undo","kind":"container","name":"undo","plugin":{"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","name":"undo","version":"1.0.0"}},{"after":[],"image":"relaysh/look up","kind":"container","name":"look up","plugin":{"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","name":"look up","version":"1.0.0"}},{"after":["undo","look up"],"image":"relaysh/tell","kind":"container","name":"tell","plugin":{"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","name":"tell","version":"1.0.0"}}],"workflow":"rollback"}
+            {"event":"run-started","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.000Z","position":0,"boundToPlan":false,"by":"eric","drill":false,"parameters":{"deployment":"web\u001b[2J"},"source":"run books/rollback.yaml","sourceDigest":"sha256:abc","steps":[{"after":[],"image":"relaysh/undo","kind":"container","name":"undo","plugin":{"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","name":"undo","version":"1.0.0"}},{"after":[],"image":"relaysh/look up","kind":"container","name":"look up","plugin":{"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","name":"look up","version":"1.0.0"}},{"after":["undo","look up"],"image":"relaysh/tell","kind":"container","name":"tell","plugin":{"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","name":"tell","version":"1.0.0"}}],"workflow":"rollback"}
             {"event":"step-started","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.010Z","position":1,"attempt":1,"step":"undo"}
             {"event":"step-started","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.020Z","position":2,"attempt":1,"step":"look up"}
             {"event":"effect-intended","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.021Z","position":3,"attempt":1,"effect":{"connection":"kubernetes/eric0-demos","digest":"blake3:0","operation":"patch apps/deployments default/web","writes":true},"number":1,"step":"undo"}
@@ -594,3 +615,8 @@ fn what_is_no_run_gives_no_view() {
     let strange = succeeded().starts("a step of nowhere");
     assert_eq!(strange.view().steps.len(), 2);
 }
+
+mod people;
+mod plans;
+mod recovery;
+mod reports;

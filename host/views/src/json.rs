@@ -27,6 +27,19 @@ pub fn line(view: &RunView, recorded: &Recorded) -> String {
         | Event::StepSkipped { .. }
         | Event::StepInterrupted { .. }
         | Event::ConnectionGranted { .. }
+        | Event::StepResumed { .. }
+        | Event::AttemptFailed { .. }
+        | Event::EffectAskedAgain { .. }
+        | Event::EffectPlanned { .. }
+        | Event::StreamHeard { .. }
+        | Event::OutcomeUnknown { .. }
+        | Event::OutcomeSettled { .. }
+        | Event::ApprovalAsked { .. }
+        | Event::ApprovalGiven { .. }
+        | Event::ApprovalSettled { .. }
+        | Event::RunTimedOut { .. }
+        | Event::RunReopened { .. }
+        | Event::RunResumed { .. }
         | Event::CancelRequested { .. } => event(&view.run, recorded),
     }
 }
@@ -110,6 +123,10 @@ fn status_word(status: RunStatus) -> &'static str {
     }
 }
 
+/// Members of events that only a host which runs a step again has use for: what the step has read
+/// and was told, and where its random numbers come from.
+const UNTOLD: &[&str] = &["context", "readings", "reply"];
+
 fn event(run: &RunId, recorded: &Recorded) -> String {
     let mut rest = match serde_json::to_value(&recorded.event) {
         Ok(Value::Object(fields)) => fields,
@@ -117,9 +134,13 @@ fn event(run: &RunId, recorded: &Recorded) -> String {
     };
     let event = rest.remove("event").unwrap_or_default();
     rest.remove("run");
-    if let Event::RunStarted { plan, .. } = &recorded.event {
+    for untold in UNTOLD {
+        rest.remove(*untold);
+    }
+    if let Event::RunStarted { plan, context, .. } = &recorded.event {
         rest.remove("plan");
         outline(plan, &mut rest);
+        rest.insert("boundToPlan".to_owned(), context.bound.is_some().into());
     }
     write(&Line { event, run, at: rfc3339(recorded.at), position: recorded.position, rest })
 }

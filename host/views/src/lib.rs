@@ -11,7 +11,10 @@ pub mod graph;
 pub mod json;
 pub mod logs;
 mod look;
+pub mod plan;
+mod question;
 pub mod remedy;
+pub mod report;
 pub mod rules;
 mod run;
 pub mod runs;
@@ -22,7 +25,10 @@ pub mod verdict;
 mod words;
 
 pub use look::Look;
-pub use run::{EffectView, LineView, ProgressView, RunView, StepStatus, StepView};
+pub use run::{
+    AnswerView, ApprovalView, EffectView, LineView, OpenView, PlannedView, ProgressView,
+    ReopenedView, ResumedView, RunView, SettledView, StepStatus, StepView, TryView,
+};
 
 #[cfg(test)]
 mod examples;

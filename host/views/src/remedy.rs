@@ -1,13 +1,14 @@
-//! What somebody could write, and where, so that a call or a plugin that was refused is allowed.
+//! What somebody could do about a run: the commands that take it further, and what to write, and
+//! where, so that a call or a plugin that was refused is allowed.
 //!
-//! Ready to paste. Only where a setting can help: what a plugin does not ask for itself, nobody
+//! Ready to paste. A setting only where it can help: what a plugin does not ask for itself, nobody
 //! can grant it.
 
-use crate::RunView;
-use journal::EffectOutcome;
+use crate::{OpenView, RunView, StepStatus, StepView, escape};
+use journal::{EffectOutcome, RunStatus};
 use serde_json::Value;
 use std::fmt::Write as _;
-use workflow::PluginPin;
+use workflow::{PluginPin, StepName};
 
 /// What was refused.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +127,63 @@ pub fn of_run(view: &RunView, set_under: &dyn Fn(&str) -> String) -> Vec<String>
         }
     }
     remedies
+}
+
+/// Commands for what a person may want to do now, in the order in which they come to mind.
+#[must_use]
+pub fn commands(view: &RunView) -> Vec<String> {
+    let run = &view.run;
+    let drill = if view.drill { " --drill" } else { "" };
+    let again = format!("bowline run {}{drill}", escape::shell_word(&view.plan.source));
+    let of = |status| view.steps.iter().filter(move |step| step.status == status);
+    match view.status {
+        RunStatus::Success => Vec::new(),
+        RunStatus::Running => vec![resume(view)],
+        RunStatus::Waiting => {
+            let answers = of(StepStatus::Waiting).flat_map(|step| answers(view, step));
+            answers.chain([format!("bowline runs cancel {run}")]).collect()
+        }
+        RunStatus::Failure | RunStatus::Rejected => {
+            let logs = of(StepStatus::Failure)
+                .map(|step| format!("bowline runs logs {run} {}", word(&step.name)));
+            logs.chain([format!("bowline runs show {run}"), again]).collect()
+        }
+        RunStatus::Cancelled => vec![format!("bowline runs show {run}"), again],
+    }
+}
+
+/// The commands that answer what is asked about a step, one for each answer.
+pub(crate) fn answers(view: &RunView, step: &StepView) -> Vec<String> {
+    match step.open {
+        Some(OpenView::Outcome { .. }) => ["done", "not-done"]
+            .into_iter()
+            .map(|outcome| resolve(view, &step.name, outcome))
+            .collect(),
+        Some(OpenView::Approval { .. }) | None => {
+            vec![approve(view, &step.name), deny(view, &step.name)]
+        }
+    }
+}
+
+pub(crate) fn approve(view: &RunView, step: &StepName) -> String {
+    format!("bowline approve {} {}", view.run, word(step))
+}
+
+pub(crate) fn deny(view: &RunView, step: &StepName) -> String {
+    format!("bowline deny {} {}", view.run, word(step))
+}
+
+/// `outcome` is `done`, `not-done`, or both for a person to choose from.
+pub(crate) fn resolve(view: &RunView, step: &StepName, outcome: &str) -> String {
+    format!("bowline runs resolve {} {} --outcome {outcome}", view.run, word(step))
+}
+
+pub(crate) fn resume(view: &RunView) -> String {
+    format!("bowline runs resume {}", view.run)
+}
+
+fn word(step: &StepName) -> String {
+    escape::shell_word(step.as_str()).into_owned()
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
-//! A run in full: what it was given, what each step did, and every call in words.
+//! A run in full: what it was given, what it waits for, what each step did, and every call in
+//! words.
+
+mod waiting;
 
 use crate::look::{BOLD, DIM, Look, PLAIN, Row, duration};
-use crate::{RunView, StepStatus, StepView, escape, words};
+use crate::{ApprovalView, EffectView, RunView, StepStatus, StepView, TryView};
+use crate::{escape, question, words};
 use serde_json::Value;
 use workflow::StepKind;
 
@@ -9,8 +13,15 @@ use workflow::StepKind;
 /// the record.
 #[must_use]
 pub fn page(view: &RunView, look: &Look) -> String {
+    page_of(view, None, look)
+}
+
+/// As [`page`], where it may be known whether a process drives the run.
+#[must_use]
+pub fn page_of(view: &RunView, driven: Option<bool>, look: &Look) -> String {
     let mut page = Page { text: String::new(), look: Look { width: usize::MAX, ..*look } };
     page.run(view);
+    page.waiting(view, driven);
     for step in &view.steps {
         page.step(view, step);
     }
@@ -48,8 +59,25 @@ impl Page {
             let took = duration(at.saturating_sub(view.started_at));
             self.fact("  ", "finished", &format!("{}, after {took}", self.look.date(at)));
         }
+        for resumed in &view.resumed {
+            let text = format!("{} by {}", self.look.date(resumed.at), escape::plain(&resumed.by));
+            self.fact("  ", "taken up", &text);
+        }
+        for reopened in &view.reopened {
+            let steps: Vec<_> =
+                reopened.steps.iter().map(|step| escape::plain(step.as_str())).collect();
+            let (at, by) = (self.look.date(reopened.at), escape::plain(&reopened.by));
+            let text = format!("{at} by {by}, to try again: {}", steps.join(", "));
+            self.fact("  ", "reopened", &text);
+        }
         if let Some(by) = &view.cancelled_by {
             self.fact("  ", "stopped by", &escape::plain(by));
+        }
+        if let Some(seconds) = view.timed_out {
+            self.fact("  ", "timed out", &words::timed_out(seconds));
+        }
+        if view.bound {
+            self.fact("  ", "bound", "to its plan: it makes no write that the plan did not show");
         }
         self.fact("  ", "workflow", &escape::plain(&view.plan.source));
         self.fact("  ", "digest", &escape::plain(&view.plan.source_digest));
@@ -79,6 +107,7 @@ impl Page {
         if let Some(at) = step.started_at {
             self.fact("    ", "started", &self.look.date(at));
         }
+        self.tries(step);
         if let Some(failure) = &step.failure {
             self.fact("    ", "failure", &words::failure(failure));
             if let Some(details) = &failure.details {
@@ -88,27 +117,66 @@ impl Page {
         if let Some(reason) = &step.skipped_because {
             self.fact("    ", "reason", &escape::plain(reason));
         }
+        for approval in &step.approvals {
+            self.approval(approval);
+        }
         for (name, value) in &step.outputs {
             self.fact("    ", "output", &assignment(name, value));
         }
         for effect in &step.effects {
-            let attempt = match step.attempts {
-                0 | 1 => String::new(),
-                _ => format!("attempt {}: ", effect.attempt),
-            };
-            let text =
-                format!("{} {attempt}{}", self.look.time(effect.at), words::effect_in_full(effect));
-            let kind = if effect.is_in_doubt() {
-                "in doubt"
-            } else if effect.effect.as_ref().is_some_and(|effect| effect.writes) {
-                "write"
-            } else if effect.effect.is_some() {
-                "read"
-            } else {
-                "refused"
-            };
-            self.fact("    ", kind, &text);
+            self.effect(step, effect);
         }
+        for write in &step.planned {
+            let condition = words::condition(&write.effect);
+            let text = format!("{}{condition}", words::subject(&write.effect));
+            self.fact("    ", "would", &text);
+        }
+    }
+
+    fn tries(&mut self, step: &StepView) {
+        for TryView { at, attempt, failure, delay_ms } in &step.tries {
+            let delay = words::wait(i64::try_from(*delay_ms).unwrap_or(i64::MAX));
+            let text = format!(
+                "{} attempt {attempt} failed, tried again after {delay}: {}",
+                self.look.time(*at),
+                words::failure(failure)
+            );
+            self.fact("    ", "try", &text);
+        }
+        if step.resumed > 0 {
+            let times = words::count(step.resumed as usize, "time");
+            self.fact("    ", "resumed", &format!("{times}, with what was on record of it"));
+        }
+    }
+
+    fn approval(&mut self, approval: &ApprovalView) {
+        for answer in &approval.answers {
+            let said = question::said(&answer.by, answer.verdict, answer.reason.as_deref());
+            self.fact("    ", "answer", &format!("{} {said}", self.look.time(answer.at)));
+        }
+        let ended = question::ended(approval.verdict, &approval.by);
+        self.fact("    ", "approval", &format!("{} {ended}", self.look.time(approval.at)));
+    }
+
+    fn effect(&mut self, step: &StepView, effect: &EffectView) {
+        let attempt = match step.attempts {
+            0 | 1 => String::new(),
+            _ => format!("attempt {}: ", effect.attempt),
+        };
+        let text =
+            format!("{} {attempt}{}", self.look.time(effect.at), words::effect_in_full(effect));
+        let kind = if effect.is_in_doubt() {
+            "in doubt"
+        } else if effect.effect.is_none() {
+            "refused"
+        } else if effect.writes() {
+            "write"
+        } else if effect.is_own() {
+            "host reads"
+        } else {
+            "read"
+        };
+        self.fact("    ", kind, &text);
     }
 
     fn origin(&mut self, view: &RunView, step: &StepView) {

@@ -3,7 +3,7 @@
 //! Only the lines: moving the cursor and clearing the old frame is the terminal owner's part.
 
 use crate::look::{BAD, BOLD, BUSY, DIM, Look, PLAIN, Row, duration};
-use crate::{RunView, StepStatus, StepView, escape, words};
+use crate::{OpenView, RunView, StepStatus, StepView, escape, question, remedy, words};
 use unicode_width::UnicodeWidthStr;
 
 /// The most steps that are drawn one by one. More do not fit on a usual screen, and a frame
@@ -24,7 +24,7 @@ pub fn frame(view: &RunView, now: i64, look: &Look) -> Vec<String> {
     for (index, step) in shown.iter().enumerate() {
         let last = index + 1 == shown.len() && folded == 0;
         lines.push(step_line(view, step, now, columns, last, look));
-        lines.extend(below(step, last, look));
+        lines.extend(below(view, step, last, look));
     }
     if folded > 0 {
         lines.push(fold_line(view, &shown, look));
@@ -67,10 +67,13 @@ fn header(view: &RunView, now: i64, look: &Look) -> String {
     if view.drill {
         row = row.add(BUSY, "  drill");
     }
-    if let Some(by) = &view.cancelled_by
-        && !view.status.is_final()
-    {
-        row = row.add(BUSY, format!("  stopping, asked by {}", escape::plain(by)));
+    match (&view.cancelled_by, view.timed_out) {
+        _ if view.status.is_final() => {}
+        (Some(by), _) => {
+            row = row.add(BUSY, format!("  stopping, asked by {}", escape::plain(by)));
+        }
+        (None, Some(_)) => row = row.add(BUSY, "  stopping, its time is up"),
+        (None, None) => {}
     }
     row.add(DIM, format!("  {}  by {}", view.run, escape::plain(&view.by))).draw(look)
 }
@@ -91,7 +94,7 @@ fn step_line(
     };
     let (style, sign) = words::step_sign(step.status, look);
     let took = step.took(now).map(duration).unwrap_or_default();
-    let (detail_style, detail) = detail(view, step);
+    let (detail_style, detail) = detail(view, step, now);
     Row::new()
         .add(DIM, branch)
         .add(style, sign)
@@ -102,7 +105,7 @@ fn step_line(
         .draw(look)
 }
 
-fn detail(view: &RunView, step: &StepView) -> (anstyle::Style, String) {
+fn detail(view: &RunView, step: &StepView, now: i64) -> (anstyle::Style, String) {
     match step.status {
         StepStatus::NotStarted => {
             let awaited: Vec<_> =
@@ -114,7 +117,8 @@ fn detail(view: &RunView, step: &StepView) -> (anstyle::Style, String) {
             };
             (DIM, text)
         }
-        StepStatus::Waiting => (BUSY, "waits for a yes or a no".to_owned()),
+        StepStatus::Waiting => (BUSY, waiting(step)),
+        StepStatus::Running if step.retry_at.is_some() => (BUSY, words::retrying(step, now)),
         StepStatus::Running => (PLAIN, running(step)),
         StepStatus::Interrupted => (BUSY, "interrupted, runs again".to_owned()),
         StepStatus::Success => (DIM, words::outputs(step)),
@@ -129,10 +133,23 @@ fn detail(view: &RunView, step: &StepView) -> (anstyle::Style, String) {
     }
 }
 
+fn waiting(step: &StepView) -> String {
+    match &step.open {
+        Some(OpenView::Outcome { .. }) => "nobody knows whether a write took effect".to_owned(),
+        Some(OpenView::Approval { question, answers, .. }) if question.quorum > 1 => {
+            let given = question::given(answers);
+            format!("waits for a yes or a no, {given} of {} said yes", question.quorum)
+        }
+        Some(OpenView::Approval { .. }) | None => "waits for a yes or a no".to_owned(),
+    }
+}
+
 fn running(step: &StepView) -> String {
     let mut parts = Vec::new();
-    if step.attempts > 1 {
-        parts.push(format!("attempt {}", step.attempts));
+    match step.try_number() {
+        1 if step.attempts > 1 => parts.push(format!("attempt {}", step.attempts)),
+        1 => {}
+        tried => parts.push(format!("try {tried}")),
     }
     if let Some(progress) = &step.progress {
         match progress.total {
@@ -147,21 +164,29 @@ fn running(step: &StepView) -> String {
     parts.join("  ")
 }
 
-/// The newest line of a step that runs or has failed.
-fn below(step: &StepView, last: bool, look: &Look) -> Option<String> {
-    if !matches!(step.status, StepStatus::Running | StepStatus::Failure) {
-        return None;
-    }
-    let line = step.newest_line.as_ref()?;
+/// The newest line of a step that runs or has failed, or how to answer for one that asks.
+fn below(view: &RunView, step: &StepView, last: bool, look: &Look) -> Option<String> {
     let trunk = match (last, look.ascii) {
         (true, _) => "     ",
         (false, false) => "│    ",
         (false, true) => "|    ",
     };
-    let row = Row::new()
-        .add(DIM, trunk)
-        .add(DIM, format!("{} ", look.time(line.at)))
-        .add(words::level_style(line.level), words::log_line(line.level, &line.message, &[]));
+    let row = Row::new().add(DIM, trunk);
+    let row = match (step.status, &step.open) {
+        (StepStatus::Running | StepStatus::Failure, _) => {
+            let line = step.newest_line.as_ref()?;
+            let text = words::log_line(line.level, &line.message, &[]);
+            row.add(DIM, format!("{} ", look.time(line.at)))
+                .add(words::level_style(line.level), text)
+        }
+        (StepStatus::Waiting, Some(OpenView::Approval { .. })) => {
+            row.add(DIM, remedy::approve(view, &step.name))
+        }
+        (StepStatus::Waiting, Some(OpenView::Outcome { .. })) => {
+            row.add(DIM, remedy::resolve(view, &step.name, "done|not-done"))
+        }
+        _ => return None,
+    };
     Some(row.draw(look))
 }
 

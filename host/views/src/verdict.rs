@@ -56,7 +56,7 @@ pub fn summary(done: &Audited, look: &Look) -> String {
         )
     };
     let mut lines = vec![Row::new().add(style, sign).add(BOLD, head).draw(look)];
-    let facts = [Some(marks(done)), unchained(done), damaged(done)];
+    let facts = [Some(marks(done)), unchained(done), damaged(done), forgotten(done)];
     lines.extend(facts.into_iter().flatten().map(|fact| format!("  {fact}")));
     lines.into_iter().map(|line| line + "\n").collect()
 }
@@ -81,6 +81,7 @@ pub fn summary_json(done: &Audited) -> String {
         "markedRuns": done.marked_runs,
         "markedRecords": done.marked_records,
         "damagedMarks": done.damaged_marks,
+        "forgottenRuns": done.forgotten_runs,
     });
     escape::json(value.to_string())
 }
@@ -247,6 +248,13 @@ fn unchained(done: &Audited) -> Option<String> {
 fn damaged(done: &Audited) -> Option<String> {
     (done.damaged_marks > 0).then(|| {
         format!("{} can't be read, as after a power cut", number(done.damaged_marks, "mark"))
+    })
+}
+
+fn forgotten(done: &Audited) -> Option<String> {
+    let were = if done.forgotten_runs == 1 { "was" } else { "were" };
+    (done.forgotten_runs > 0).then(|| {
+        format!("{} {were} forgotten on purpose, as marked", number(done.forgotten_runs, "run"))
     })
 }
 

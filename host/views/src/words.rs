@@ -1,9 +1,9 @@
 //! Statuses and effects in words and signs, the same in every view.
 
-use crate::look::{BAD, BUSY, DIM, GOOD, Look, PLAIN};
-use crate::{EffectView, StepStatus, StepView, escape};
+use crate::look::{BAD, BUSY, DIM, GOOD, Look, PLAIN, duration};
+use crate::{EffectView, StepStatus, StepView, escape, question};
 use anstyle::Style;
-use journal::{EffectOutcome, Failure, Level, RunStatus};
+use journal::{Effect, EffectOutcome, Failure, Level, RunStatus};
 use serde_json::Value;
 
 pub(crate) fn step_sign(status: StepStatus, look: &Look) -> (Style, &'static str) {
@@ -104,12 +104,41 @@ pub(crate) fn failure(failure: &Failure) -> String {
     escape::plain(&failure.to_string()).into_owned()
 }
 
-/// As [`effect`], with what must have held for it to take effect.
+/// `retrying in 4s (try 2): message (code)`, at the time `now`.
+pub(crate) fn retrying(step: &StepView, now: i64) -> String {
+    let left = step.retry_at.map_or(0, |at| at.saturating_sub(now));
+    let why = step.tries.last().map(|tried| failure(&tried.failure)).unwrap_or_default();
+    format!("retrying in {} (try {}): {why}", wait(left), step.try_number())
+}
+
+/// `the run's time is up: it was allowed 5m00s`.
+pub(crate) fn timed_out(seconds: u64) -> String {
+    let allowed = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+    format!("the run's time is up: it was allowed {}", wait(allowed))
+}
+
+/// A wait in milliseconds, in whole seconds: `4s`, `1m12s`.
+pub(crate) fn wait(millis: i64) -> String {
+    let seconds = millis.max(0).saturating_add(999) / 1000;
+    if seconds < 10 { format!("{seconds}s") } else { duration(seconds.saturating_mul(1000)) }
+}
+
+/// As [`effect`], with what must have held for it to take effect, and whether it still counts.
 pub(crate) fn effect_in_full(view: &EffectView) -> String {
-    let condition = view.effect.as_ref().and_then(|effect| effect.precondition.as_deref());
-    let condition =
-        condition.map_or_else(String::new, |text| format!(", if {}", escape::plain(text)));
-    format!("{}{condition}: {}", effect_subject(view), effect_outcome(view))
+    let condition = view.effect.as_ref().map(condition).unwrap_or_default();
+    let again = match (&view.asked_because, view.asked) {
+        (Some(why), 1) => format!(" (asked again: {})", escape::plain(why)),
+        (Some(why), times) => format!(" (asked again {times} times: {})", escape::plain(why)),
+        (None, _) => String::new(),
+    };
+    let dropped = if view.dropped { " (superseded)" } else { "" };
+    format!("{}{condition}: {}{again}{dropped}", effect_subject(view), effect_outcome(view))
+}
+
+/// `, if resourceVersion 4711`.
+pub(crate) fn condition(effect: &Effect) -> String {
+    let condition = effect.precondition.as_deref();
+    condition.map_or_else(String::new, |text| format!(", if {}", escape::plain(text)))
 }
 
 /// `patch apps/deployments web/nginx on kubernetes/eric0-demos: answered 200`.
@@ -120,15 +149,21 @@ pub(crate) fn effect(view: &EffectView) -> String {
 pub(crate) fn effect_subject(view: &EffectView) -> String {
     match &view.effect {
         None => format!("call {}", view.number),
-        Some(effect) => {
-            let (operation, connection) =
-                (escape::plain(&effect.operation), escape::plain(&effect.connection));
-            format!("{operation} on {connection}")
-        }
+        Some(effect) => subject(effect),
     }
 }
 
-fn effect_outcome(view: &EffectView) -> String {
+/// `patch apps/deployments web/nginx on kubernetes/eric0-demos`.
+pub(crate) fn subject(effect: &Effect) -> String {
+    format!("{} on {}", escape::plain(&effect.operation), escape::plain(&effect.connection))
+}
+
+pub(crate) fn effect_outcome(view: &EffectView) -> String {
+    if let (Some(settled), None | Some(EffectOutcome::InDoubt { .. })) =
+        (&view.settled, &view.outcome)
+    {
+        return question::settled(settled);
+    }
     match &view.outcome {
         None if view.is_in_doubt() => "no answer was recorded; it may have taken effect".to_owned(),
         None => "no answer was recorded".to_owned(),
@@ -139,6 +174,14 @@ fn effect_outcome(view: &EffectView) -> String {
         Some(EffectOutcome::InDoubt { message }) => {
             format!("it may have taken effect: {}", escape::plain(message))
         }
+    }
+}
+
+/// A value as a person would write it: a text without quotes. Not escaped.
+pub(crate) fn value(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 

@@ -8,7 +8,7 @@ mod read;
 
 use crate::StepKind;
 use crate::diagnostic::Diagnostic;
-use crate::extras::StepExtras;
+use crate::extras::{RunExtras, StepExtras};
 use crate::source::{SourceFile, Span, Spanned};
 use crate::yaml::{self, Node};
 use serde_json::Value;
@@ -29,6 +29,8 @@ pub struct Document {
     pub steps: Vec<Step>,
     /// In the order of the file.
     pub triggers: Vec<Trigger>,
+    /// `x-bowline`.
+    pub extras: RunExtras,
     /// Whether something under `steps` could not be read, so that a name may be missing here.
     pub(crate) lost_steps: bool,
     /// The same for `parameters`.

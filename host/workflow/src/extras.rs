@@ -1,7 +1,9 @@
-//! What only this host reads of a step: the mapping `x-bowline`, which Relay ignores.
+//! What only this host reads of a workflow and of a step: the mapping `x-bowline`, which Relay
+//! ignores.
 //!
-//! It can only take away: what a step may do is what its plugin asks for, what the operator
-//! allows, and what stands here.
+//! Of what a step may do it can only take away: that is what its plugin asks for, what the
+//! operator allows, and what stands here. How often and for how long a step is tried is said here
+//! and nowhere else in the language.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,6 +11,9 @@ use std::collections::BTreeMap;
 
 /// The key.
 pub const EXTRAS_KEY: &str = "x-bowline";
+
+/// The longest that a step, an approval or a run may be given: a week, in seconds.
+const TIMEOUT_SECONDS_MAX: u64 = 604_800;
 
 /// The mapping under `x-bowline` of a step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +26,41 @@ pub struct StepExtras {
     /// What one attempt may use up, where less will do.
     #[serde(default, skip_serializing_if = "StepLimits::is_empty")]
     pub limits: StepLimits,
+    /// How often it is tried. What is not said here, the workflow says for all of its steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// Wall-clock seconds for all tries together, the waits in between included; 1 to 604,800. For
+    /// an approval: how long it waits for an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
+}
+
+/// The mapping under `x-bowline` of a workflow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunExtras {
+    /// How often each step is tried, where the step itself does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// Wall-clock seconds for the whole run; 1 to 604,800.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
+}
+
+/// How often a step is tried when it fails in a way that may pass. What is not said, the host
+/// decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Retry {
+    /// All tries together, the first included; 1 to 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// Seconds before the second try, doubled before each further one; 1 to 3,600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_seconds: Option<u64>,
+    /// The most seconds that it waits, also for a `Retry-After` of the far side; 1 to 86,400.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_delay_seconds: Option<u64>,
 }
 
 /// Limits of one step's attempts. None can raise what the host allows.
@@ -68,7 +108,58 @@ impl StepExtras {
     pub fn read(value: &Value) -> Result<Self, String> {
         let extras = Self::deserialize(value).map_err(|error| error.to_string())?;
         extras.limits.check("limits")?;
+        check_tries(extras.retry, extras.timeout_seconds)?;
         Ok(extras)
+    }
+}
+
+impl RunExtras {
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Reads the mapping.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in words.
+    pub fn read(value: &Value) -> Result<Self, String> {
+        let extras = Self::deserialize(value).map_err(|error| error.to_string())?;
+        check_tries(extras.retry, extras.timeout_seconds)?;
+        Ok(extras)
+    }
+}
+
+fn check_tries(retry: Option<Retry>, timeout_seconds: Option<u64>) -> Result<(), String> {
+    retry.unwrap_or_default().check("retry")?;
+    check_bounds("", &[("timeoutSeconds", timeout_seconds, TIMEOUT_SECONDS_MAX)])
+}
+
+impl Retry {
+    /// This, and where nothing is said, what `other` says.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            attempts: self.attempts.or(other.attempts),
+            delay_seconds: self.delay_seconds.or(other.delay_seconds),
+            max_delay_seconds: self.max_delay_seconds.or(other.max_delay_seconds),
+        }
+    }
+
+    /// Whether each number is one that can be meant; `at` is where they stand, for the message.
+    ///
+    /// # Errors
+    ///
+    /// The first that is not.
+    pub fn check(&self, at: &str) -> Result<(), String> {
+        let bounds = [
+            ("attempts", self.attempts.map(u64::from), 20),
+            ("delaySeconds", self.delay_seconds, 3_600),
+            ("maxDelaySeconds", self.max_delay_seconds, 86_400),
+        ];
+        check_bounds(&format!("{at}."), &bounds)
     }
 }
 
@@ -110,11 +201,16 @@ impl StepLimits {
             ("responseKib", self.response_kib, 8_192),
             ("responsesKib", self.responses_kib, 1_048_576),
         ];
-        for (name, value, max) in bounds {
-            if value.is_some_and(|value| value == 0 || value > max) {
-                return Err(format!("`{at}.{name}` must be 1 to {max}"));
-            }
-        }
-        Ok(())
+        check_bounds(&format!("{at}."), &bounds)
     }
+}
+
+/// Whether each number is 1 to its bound; `before` stands before each name in the message.
+fn check_bounds(before: &str, bounds: &[(&str, Option<u64>, u64)]) -> Result<(), String> {
+    for &(name, value, max) in bounds {
+        if value.is_some_and(|value| value == 0 || value > max) {
+            return Err(format!("`{before}{name}` must be 1 to {max}"));
+        }
+    }
+    Ok(())
 }

@@ -27,12 +27,13 @@ pub mod yaml;
 pub use check::{CheckOptions, Checked, check, check_parsed};
 pub use diagnostic::{Code, Diagnostic, Fix, Label, Severity};
 pub use document::{Document, Parsed, images, parse};
-pub use extras::{StepExtras, StepLimits};
+pub use extras::{Retry, RunExtras, StepExtras, StepLimits};
 pub use graph::Why;
 pub use plan::{KnownInputs, ParameterError, Plan, PlannedStep, StepKind, plan};
 pub use schema::{CUSTOM_TAGS, custom_tags, schema};
 pub use signature::{
-    ConnectionNeed, LimitsWanted, Manifest, PluginPin, Resolution, Signature, Signatures,
+    ConnectionNeed, LimitsWanted, Manifest, PluginPin, Resolution, Signature, Signatures, Verify,
+    VerifyWay,
 };
 pub use source::{Position, SourceError, SourceFile, Span, Spanned};
 pub use step_name::{StepName, StepNameError};

@@ -11,7 +11,7 @@ pub use parameters::ParameterError;
 use crate::check::plugin_connection::written_connection;
 use crate::known::{Known, before_a_run};
 use crate::workflow::{Workflow, WorkflowStep};
-use crate::{PluginPin, StepExtras, StepName};
+use crate::{PluginPin, RunExtras, StepExtras, StepName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -30,6 +30,9 @@ pub struct Plan {
     pub parameters: BTreeMap<String, Value>,
     /// In the order of the file.
     pub steps: Vec<PlannedStep>,
+    /// `x-bowline` of the workflow itself.
+    #[serde(default, skip_serializing_if = "RunExtras::is_empty")]
+    pub extras: RunExtras,
 }
 
 /// What is to be done in one step.
@@ -140,6 +143,7 @@ pub fn plan(
         source_digest: source_digest.into(),
         parameters,
         steps: steps(workflow),
+        extras: workflow.extras(),
     })
 }
 

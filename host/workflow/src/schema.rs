@@ -85,6 +85,7 @@ pub fn schema(signatures: &Signatures) -> Value {
             },
             "steps": {"type": "array", "items": {"$ref": "#/$defs/step"}},
             "triggers": {"type": "array", "items": {"$ref": "#/$defs/trigger"}},
+            "x-bowline": run_extras(),
         },
         "$defs": definitions,
     })
@@ -112,6 +113,7 @@ fn definitions() -> Map<String, Value> {
             "if": {"required": ["type"], "properties": {"type": {"const": "approval"}}},
             "else": {"required": ["image"]},
         },
+        "retry": retry(),
         "trigger": trigger(),
     });
     match definitions {
@@ -139,7 +141,7 @@ fn step_properties() -> Value {
         "when": {"description": "Runs if this is true, or if all items of this list are."},
         "image": text("The plugin that does the step."),
         "spec": {"type": "object", "description": "The inputs of the plugin."},
-        "x-bowline": extras(),
+        "x-bowline": step_extras(),
         "env": {"type": "object", "description": "No effect here: plugins have no environment."},
         "input": {"type": "array", "items": {"type": "string"}, "deprecated": true},
         "inputFile": {"type": "string", "deprecated": true},
@@ -148,11 +150,40 @@ fn step_properties() -> Value {
     })
 }
 
-fn extras() -> Value {
-    let limit = |what: &str, max: u32| json!({"type": "integer", "minimum": 1, "maximum": max, "description": what});
+/// A whole number from 1 to `max`.
+fn limit(what: &str, max: u32) -> Value {
+    json!({"type": "integer", "minimum": 1, "maximum": max, "description": what})
+}
+
+fn run_extras() -> Value {
     json!({
         "type": "object",
-        "description": "Narrows what the step may do; Relay ignores it.",
+        "description": "How often steps are tried, and for how long; Relay ignores it.",
+        "additionalProperties": false,
+        "properties": {
+            "retry": {"$ref": "#/$defs/retry"},
+            "timeoutSeconds": limit("Wall-clock time of the whole run.", 604_800),
+        },
+    })
+}
+
+fn retry() -> Value {
+    json!({
+        "type": "object",
+        "description": "How often a step is tried when it fails in a way that may pass.",
+        "additionalProperties": false,
+        "properties": {
+            "attempts": limit("All tries together.", 20),
+            "delaySeconds": limit("Before the second try; doubled each time.", 3_600),
+            "maxDelaySeconds": limit("The most that it waits, also for a Retry-After.", 86_400),
+        },
+    })
+}
+
+fn step_extras() -> Value {
+    json!({
+        "type": "object",
+        "description": "Narrows what the step may do, and says how often it is tried; Relay ignores it.",
         "additionalProperties": false,
         "properties": {
             "grants": {
@@ -174,6 +205,11 @@ fn extras() -> Value {
                     "responsesKib": limit("All answers together.", 1_048_576),
                 },
             },
+            "retry": {"$ref": "#/$defs/retry"},
+            "timeoutSeconds": limit(
+                "Wall-clock time of all tries together; of an approval: how long it waits.",
+                604_800,
+            ),
         },
     })
 }

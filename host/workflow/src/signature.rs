@@ -54,6 +54,58 @@ pub struct ConnectionNeed {
     pub optional: bool,
     /// What it wants to do there. The form of a rule belongs to the type of the connection.
     pub allow: Vec<Value>,
+    /// How the host finds out whether a write took effect whose answer was lost. A write that no
+    /// entry is for is never sent again by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verify: Vec<Verify>,
+}
+
+/// What the host may do about one kind of write when nobody knows whether it took effect. Exactly
+/// one of two ways: `recognised`, or `look` together with `contains`; see [`Verify::way`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Verify {
+    /// The method of the write.
+    pub method: String,
+    /// Its path: a pattern as in the rules of an HTTP connection, with `${inputs.x}` bound.
+    pub path: String,
+    /// Path and query of a `GET`; may hold `${inputs.x}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<String>,
+    /// A text that is in the answer to `look` exactly if the write took effect. May hold
+    /// `${step.key}` (the step's idempotency key), `${step.name}`, `${run.id}` and `${inputs.x}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+    /// Whether the far side recognises the same request by a key in it, so that it may be sent
+    /// again.
+    #[serde(default)]
+    pub recognised: bool,
+}
+
+/// The way of a [`Verify`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifyWay<'a> {
+    /// The same request again: the far side knows that it is the same.
+    Recognised,
+    /// A `GET` shows it.
+    Look {
+        /// Path and query, as written.
+        path: &'a str,
+        /// What must be in the answer, as written.
+        contains: &'a str,
+    },
+}
+
+impl Verify {
+    /// The one way that is named; None if both are, or neither, or half of one.
+    #[must_use]
+    pub fn way(&self) -> Option<VerifyWay<'_>> {
+        match (self.recognised, self.look.as_deref(), self.contains.as_deref()) {
+            (true, None, None) => Some(VerifyWay::Recognised),
+            (false, Some(path), Some(contains)) => Some(VerifyWay::Look { path, contains }),
+            _ => None,
+        }
+    }
 }
 
 /// Budgets that a plugin wants instead of the defaults; the operator has the last word.
@@ -112,3 +164,41 @@ pub enum Resolution {
 
 /// What each `image:` of a workflow leads to, by its text as written.
 pub type Signatures = BTreeMap<String, Resolution>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_write_is_verified_in_exactly_one_way() {
+        let way = |rest: Value| {
+            let mut verify = json!({"method": "POST", "path": "/things"});
+            for (name, value) in rest.as_object().expect("a mapping") {
+                verify[name] = value.clone();
+            }
+            serde_json::from_value::<Verify>(verify).expect("an entry")
+        };
+        let look = way(json!({"look": "/things", "contains": "${step.key}"}));
+        let expected = VerifyWay::Look { path: "/things", contains: "${step.key}" };
+        assert_eq!(look.way(), Some(expected));
+        assert_eq!(way(json!({"recognised": true})).way(), Some(VerifyWay::Recognised));
+        for rest in [
+            json!({}),
+            json!({"look": "/things"}),
+            json!({"contains": "x"}),
+            json!({"recognised": true, "contains": "x"}),
+            json!({"recognised": true, "look": "/things", "contains": "x"}),
+        ] {
+            assert_eq!(way(rest.clone()).way(), None, "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_connection_without_verify_is_written_as_before() {
+        let need =
+            json!({"type": "http", "from": ["/c"], "reason": "r", "optional": false, "allow": []});
+        let read: ConnectionNeed = serde_json::from_value(need.clone()).expect("a need");
+        assert_eq!(serde_json::to_value(&read).expect("JSON"), need);
+    }
+}

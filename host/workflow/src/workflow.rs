@@ -4,7 +4,7 @@
 
 use crate::check::Facts;
 use crate::document::{self, Step};
-use crate::extras::StepExtras;
+use crate::extras::{RunExtras, StepExtras};
 use crate::graph::{Edge, Why};
 use crate::reference::What;
 use crate::signature::{PluginPin, Signature};
@@ -25,6 +25,7 @@ pub struct Workflow {
     parameters: Vec<Parameter>,
     steps: Vec<WorkflowStep>,
     connections: Vec<ConnectionUse>,
+    extras: RunExtras,
 }
 
 /// A declared parameter.
@@ -157,6 +158,12 @@ impl Workflow {
         &self.steps
     }
 
+    /// `x-bowline` of the workflow itself.
+    #[must_use]
+    pub fn extras(&self) -> RunExtras {
+        self.extras
+    }
+
     /// What a drawing of it needs.
     #[must_use]
     pub fn graph(&self) -> Graph {
@@ -197,6 +204,7 @@ impl Workflow {
             parameters: document.parameters.iter().map(parameter).collect(),
             steps,
             connections: connection_uses(facts, &names),
+            extras: document.extras,
         })
     }
 }

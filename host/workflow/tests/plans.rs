@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use workflow::{
-    CheckOptions, Parameter, Plan, PluginPin, Resolution, Signature, Signatures, SourceFile,
-    StepKind, Workflow, check, plan,
+    CheckOptions, Parameter, Plan, PluginPin, Resolution, Retry, RunExtras, Signature, Signatures,
+    SourceFile, StepKind, Workflow, check, plan,
 };
 
 #[track_caller]
@@ -127,6 +127,40 @@ steps:
     );
     assert_eq!(plan.steps[4].when, [json!("${steps.deploy.failed}")]);
     assert_eq!(plan.steps[4].spec, json!({}));
+}
+
+#[test]
+fn a_plan_keeps_how_often_and_for_how_long() {
+    let text = "
+x-bowline: {retry: {attempts: 5, delaySeconds: 2}, timeoutSeconds: 3600}
+steps:
+- {name: a, image: x, x-bowline: {retry: {attempts: 1, maxDelaySeconds: 60}, timeoutSeconds: 90}}
+- {name: gate, type: approval, x-bowline: {timeoutSeconds: 900}}
+- {name: b, image: x}
+";
+    let plan = planned(text, &json!({})).expect("a plan");
+
+    let everywhere = Retry { attempts: Some(5), delay_seconds: Some(2), max_delay_seconds: None };
+    let extras = RunExtras { retry: Some(everywhere), timeout_seconds: Some(3600) };
+    assert_eq!(plan.extras, extras);
+    let own = Retry { attempts: Some(1), delay_seconds: None, max_delay_seconds: Some(60) };
+    assert_eq!(
+        (plan.steps[0].extras.retry, plan.steps[0].extras.timeout_seconds),
+        (Some(own), Some(90))
+    );
+    assert_eq!(plan.steps[1].extras.timeout_seconds, Some(900));
+    assert!(plan.steps[2].extras.is_empty());
+    let both = Retry { attempts: Some(1), delay_seconds: Some(2), max_delay_seconds: Some(60) };
+    assert_eq!(own.or(everywhere), both);
+
+    let json = serde_json::to_value(&plan).expect("JSON");
+    let kept = json!({"retry": {"attempts": 5, "delaySeconds": 2}, "timeoutSeconds": 3600});
+    assert_eq!(json["extras"], kept);
+    assert_eq!(serde_json::from_value::<Plan>(json).ok(), Some(plan));
+    // Plans of workflows that say nothing are what they were.
+    let json = serde_json::to_value(planned("{}", &json!({})).expect("a plan")).expect("JSON");
+    assert_eq!(json.get("extras"), None);
+    assert!(serde_json::from_value::<Plan>(json).expect("a plan").extras.is_empty());
 }
 
 #[test]

@@ -32,6 +32,8 @@ fn the_schema_takes_and_refuses_what_it_should() {
     let schema = schema(&signatures());
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let step = |spec: Value| json!({"steps": [{"name": "a", "image": image, "spec": spec}]});
+    let extras =
+        |extras: Value| json!({"steps": [{"name": "a", "type": "approval", "x-bowline": extras}]});
     let cases = [
         (json!({}), true),
         (json!({"apiVersion": "v1", "steps": [], "parameters": {"a": {"default": null}}}), true),
@@ -48,6 +50,15 @@ fn the_schema_takes_and_refuses_what_it_should() {
         (step(json!({"replicas": "${parameters.n}"})), true),
         (step(json!({})), false),
         (step(json!({"replicas": 3, "x": 1})), false),
+        (json!({"x-bowline": {"retry": {"attempts": 20}, "timeoutSeconds": 604_800}}), true),
+        (json!({"x-bowline": {"retry": {"attempts": 21}}}), false),
+        (json!({"x-bowline": {"limits": {"calls": 3}}}), false),
+        (extras(json!({"retry": {"delaySeconds": 5, "maxDelaySeconds": 60}})), true),
+        (extras(json!({"retry": {"attempts": 0}})), false),
+        (extras(json!({"retry": {"attempts": "3"}})), false),
+        (extras(json!({"retry": {"delay": 5}})), false),
+        (extras(json!({"timeoutSeconds": 900, "limits": {"calls": 3}})), true),
+        (extras(json!({"timeoutSeconds": 604_801})), false),
     ];
     for (workflow, fits) in cases {
         assert_eq!(validator.is_valid(&workflow), fits, "{workflow}");

@@ -48,10 +48,10 @@ fn info() -> String {
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
 pub struct Outputs {
     /// The event's number, as a text: it has more digits than a JSON number keeps everywhere.
-    /// Absent when the service did not say it.
+    /// Absent when the service did not say it, or its answer was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
-    /// Where people see it.
+    /// Where people see it; absent like the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// The key under which it is shown together with others.

@@ -37,11 +37,12 @@ pub fn run(ctx: &Context, inputs: Inputs) -> Result<Outputs, Failure> {
         posts += 1;
         let failure = match client.send(&request) {
             Ok(answer) => match answer.status() {
-                200..=299 => return Ok(outputs(answer, &body)),
+                200..=299 => return Ok(outputs(told(answer), &body)),
                 429 => refusal(answer, "datadog", DOING, ""),
                 408 | 500..=599 => return Err(unknown(&refusal(answer, "datadog", DOING, ""))),
                 _ => return Err(refused(answer, connection)),
             },
+            Err(error) if error.is_done() => return Ok(outputs(lost(), &body)),
             Err(error) if error.in_doubt => return Err(unknown(&error.into())),
             Err(error) if error.worth_repeating() => error.into(),
             Err(error) => return Err(error.into()),
@@ -78,14 +79,26 @@ fn unknown(doubt: &Failure) -> Failure {
 }
 
 /// What the service says of the event. An answer that can't be read is no reason to doubt it.
-fn outputs(answer: Response, body: &Map<String, Value>) -> Outputs {
-    let event = match answer.value() {
+fn told(answer: Response) -> Value {
+    if answer.is_stand_in() {
+        return lost();
+    }
+    match answer.value() {
         Ok(answer) => answer["event"].clone(),
         Err(failure) => {
             log::warn!("the event was posted, but the answer can't be read: {failure}");
             Value::Null
         }
-    };
+    }
+}
+
+/// The event was posted, and what the service said of it is lost.
+fn lost() -> Value {
+    log::warn!("the event was posted before the process ended; its id is lost");
+    Value::Null
+}
+
+fn outputs(event: Value, body: &Map<String, Value>) -> Outputs {
     // The number form has lost digits wherever a program reads numbers as floating point.
     let event_id = match (&event["id_str"], &event["id"]) {
         (Value::String(id), _) if !id.is_empty() => Some(id.clone()),

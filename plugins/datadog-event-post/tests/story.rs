@@ -1,6 +1,6 @@
 //! Posting an event to a pretended Datadog.
 
-use bowline_sdk::testing::{Answer, Host, lost, unreachable};
+use bowline_sdk::testing::{Answer, Host, done, lost, unreachable};
 use bowline_sdk::{ConnectError, Disposition};
 use datadog_event_post::run;
 use serde_json::{Value, json};
@@ -144,6 +144,21 @@ fn e06_only_what_was_certainly_not_taken_is_sent_again_under_the_same_key() {
         let failure = host.run(&inputs(json!({})), run).expect_err("nobody knows");
         assert_eq!((failure.code(), failure.disposition()), ("ambiguous", Disposition::Permanent));
         assert_eq!((bodies.borrow().len(), &failure.details()["inDoubt"]), (1, &json!(true)));
+    }
+}
+
+#[test]
+fn an_event_that_was_posted_before_a_crash_is_not_posted_again() {
+    for before in [Err(done()), Ok(Answer::done())] {
+        let (host, bodies) = with(vec![before]);
+        let outputs = host.run(&inputs(json!({})), run).expect("outputs");
+        assert_eq!(outputs, json!({"aggregation_key": KEY}));
+        assert_eq!(bodies.borrow().len(), 1);
+        let lines = host.lines();
+        assert!(
+            lines.iter().any(|line| line.starts_with("warn the event was posted")),
+            "{lines:?}"
+        );
     }
 }
 

@@ -42,7 +42,8 @@ pub(crate) fn create(
     if service.ctx.attempt() > 1 {
         // The attempt before may have ended anywhere.
         let before = Failure::permanent("attempt", "an earlier attempt may have declared it");
-        if let Some(incident) = look(service, declaration, mark, &before)? {
+        let found = look(service, declaration, mark);
+        if let Some(incident) = found.map_err(|blind| unknown(mark, &before, &blind))? {
             log::info!("an earlier attempt has declared incident {} already", incident.number);
             return Ok(Outputs::of(incident, false));
         }
@@ -64,14 +65,18 @@ pub(crate) fn create(
             }
             Verdict::Unnamed(failure) => {
                 log::warn!("looking which incident it is: {failure}");
-                return match look(service, declaration, mark, &failure)? {
-                    Some(incident) => Ok(Outputs::of(incident, true)),
-                    None => Err(unknown(mark, &failure, "it is not among the newest incidents")),
+                return match look(service, declaration, mark) {
+                    Ok(Some(incident)) => Ok(Outputs::of(incident, true)),
+                    Ok(None) => {
+                        Err(unnamed(mark, &failure, "it is not among the newest incidents"))
+                    }
+                    Err(blind) => Err(unnamed(mark, &failure, &looking_failed(&blind))),
                 };
             }
             Verdict::InDoubt(failure) => {
                 log::warn!("looking whether the incident was declared: {failure}");
-                if let Some(incident) = look(service, declaration, mark, &failure)? {
+                let found = look(service, declaration, mark);
+                if let Some(incident) = found.map_err(|blind| unknown(mark, &failure, &blind))? {
                     return Ok(Outputs::of(incident, true));
                 }
                 if posts >= POSTS_MAX {
@@ -87,6 +92,7 @@ pub(crate) fn create(
 fn judge(service: &Service<'_>, outcome: Result<Response, ConnectError>) -> Verdict {
     let answer = match outcome {
         Ok(answer) => answer,
+        Err(error) if error.is_done() => return Verdict::Unnamed(error.into()),
         Err(error) if error.in_doubt => return Verdict::InDoubt(error.into()),
         Err(error) if error.worth_repeating() => return Verdict::NotYet(error.into()),
         Err(error) => return Verdict::Refused(error.into()),
@@ -108,33 +114,43 @@ fn judge(service: &Service<'_>, outcome: Result<Response, ConnectError>) -> Verd
     }
 }
 
-/// Looks for the mark twice, with a wait between. `doubt` is why.
+/// Looks for the mark twice, with a wait between.
 fn look(
     service: &Service<'_>,
     declaration: &Declaration,
     mark: &Mark,
-    doubt: &Failure,
 ) -> Result<Option<Incident>, Failure> {
     for time in 1..=2 {
         if time > 1 {
             service.ctx.sleep(LAG);
         }
-        match service.find(&declaration.title, mark) {
-            Ok(Some(incident)) => return Ok(Some(incident)),
-            Ok(None) => (),
-            Err(blind) => return Err(unknown(mark, doubt, &format!("looking failed: {blind}"))),
+        if let Some(incident) = service.find(&declaration.title, mark)? {
+            return Ok(Some(incident));
         }
     }
     Ok(None)
 }
 
-fn unknown(mark: &Mark, doubt: &Failure, why: &str) -> Failure {
+/// `doubt` is why one has looked, and `blind` why in vain.
+fn unknown(mark: &Mark, doubt: &Failure, blind: &Failure) -> Failure {
+    ambiguous(mark, "whether the incident was declared", doubt, &looking_failed(blind))
+        .with_detail("inDoubt", true)
+}
+
+/// It was declared, and which one it is can't be told, so the step has nothing to give.
+fn unnamed(mark: &Mark, lost: &Failure, why: &str) -> Failure {
+    ambiguous(mark, "which incident it is that was declared", lost, why)
+}
+
+fn looking_failed(blind: &Failure) -> String {
+    format!("looking failed: {blind}")
+}
+
+fn ambiguous(mark: &Mark, what: &str, because: &Failure, why: &str) -> Failure {
     let message = format!(
-        "nobody can tell whether the incident was declared: {doubt}; and {why}. It is not declared \
-         again; look for an incident whose timeline begins with {}",
+        "nobody can tell {what}: {because}; and {why}. It is not declared again; look for an \
+         incident whose timeline begins with {}",
         mark.line()
     );
-    Failure::permanent("ambiguous", message)
-        .with_detail("inDoubt", true)
-        .with_detail("mark", mark.line())
+    Failure::permanent("ambiguous", message).with_detail("mark", mark.line())
 }

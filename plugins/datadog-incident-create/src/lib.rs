@@ -19,7 +19,7 @@ use datadog_api::Mark;
 /// # Errors
 ///
 /// `config` when an input can't be right; `datadog.forbidden`, `datadog.invalid` and so on;
-/// `ambiguous` when nobody can tell whether the incident was declared.
+/// `ambiguous` when nobody can tell whether the incident was declared, or which one it is.
 pub fn run(ctx: &Context, inputs: Inputs) -> Result<Outputs, Failure> {
     let mark = Mark::of(ctx);
     let declaration = declaration::Declaration::new(&inputs, &mark)?;

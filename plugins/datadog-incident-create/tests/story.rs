@@ -1,6 +1,6 @@
 //! Declaring an incident at a pretended Datadog that loses answers and refuses.
 
-use bowline_sdk::testing::{Answer, Host, SentRequest, lost, unreachable};
+use bowline_sdk::testing::{Answer, Host, SentRequest, done, lost, unreachable};
 use bowline_sdk::{ConnectError, Disposition, Failure};
 use datadog_incident_create::run;
 use serde_json::{Value, json};
@@ -12,6 +12,9 @@ const KEY: &str = "00112233445566778899aabbccddeeff";
 #[derive(Clone, Copy)]
 enum Fate {
     DoneAndLost,
+    /// As the host tells it of a declaration before a crash; once as an error, once as an answer.
+    DoneBefore,
+    DoneBeforeAsAnswer,
     DoneAnd(u16, &'static str),
     Lost,
     Refused(u16, &'static str),
@@ -94,6 +97,8 @@ impl Datadog {
         self.incidents.push((text(&attributes["title"]), cell));
         match fate {
             Some(Fate::DoneAndLost) => Err(lost("http")),
+            Some(Fate::DoneBefore) => Err(done()),
+            Some(Fate::DoneBeforeAsAnswer) => Ok(Answer::done()),
             Some(Fate::DoneAnd(status, body)) => Ok(Answer::new(status, body)),
             _ => Ok(Answer::json(201, &json!({"data": self.shown(self.incidents.len())}))),
         }
@@ -203,6 +208,8 @@ fn d22_whatever_happens_there_is_one_incident_of_ours() {
         ("lost, then the answer is lost", vec![Fate::Lost, Fate::DoneAndLost], 2),
         ("201 without an id", vec![Fate::DoneAnd(201, "{}")], 1),
         ("201 that is no JSON", vec![Fate::DoneAnd(201, "<html>")], 1),
+        ("done before a crash", vec![Fate::DoneBefore], 1),
+        ("done before a crash, as an answer", vec![Fate::DoneBeforeAsAnswer], 1),
     ];
     for (name, fates, posts) in cases {
         // More than fit on a page, of the same title, and by others; with pages of two sizes.
@@ -236,6 +243,20 @@ fn d22_where_one_cannot_look_nothing_is_declared_again() {
     datadog.borrow_mut().list = Some(403);
     let failure = declare(&host.attempt(2)).expect_err("nobody knows");
     assert_eq!((failure.code(), datadog.borrow().bodies.len()), ("ambiguous", 0));
+}
+
+#[test]
+fn a_declaration_that_is_known_and_not_found_is_not_made_again() {
+    for fate in [Fate::DoneBefore, Fate::DoneBeforeAsAnswer] {
+        let (host, datadog) = with(3, vec![fate]);
+        datadog.borrow_mut().timeline = Some(403);
+        let failure = declare(&host).expect_err("which one is it?");
+        assert_eq!((failure.code(), failure.disposition()), ("ambiguous", Disposition::Permanent));
+        assert_eq!(failure.details().get("inDoubt"), None, "that it was declared is known");
+        assert!(failure.message().contains("which incident it is"), "{failure}");
+        assert!(failure.message().contains(KEY), "{failure}");
+        assert_eq!(datadog.borrow().bodies.len(), 1);
+    }
 }
 
 #[test]

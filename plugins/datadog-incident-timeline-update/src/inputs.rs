@@ -47,7 +47,7 @@ pub enum ContentKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
 pub struct Outputs {
-    /// The cell's id; absent when the service did not say it.
+    /// The cell's id; absent when the service did not say it, or its answer was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cell_id: Option<String>,
     /// Whether this attempt posted the cell; false when an earlier one had done so.

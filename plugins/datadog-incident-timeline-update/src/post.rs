@@ -2,7 +2,8 @@
 //!
 //! Datadog has no key against doubles. So an answer that proves nothing (none at all, or 5xx) is
 //! followed by a look for the mark, twice, with a wait between; only when the mark is absent is the
-//! same text sent again. Where one can't look, nothing is sent again.
+//! same text sent again. Where one can't look, nothing is sent again. What the host knows to have
+//! taken effect before the process ended is only looked for, to say its id.
 
 use crate::timeline::{Cell, Timeline, made};
 use crate::{ContentKey, Outputs};
@@ -20,6 +21,8 @@ const LAG: Duration = Duration::from_secs(2);
 enum Verdict {
     /// It is there.
     Posted(Cell),
+    /// It is there, and the answer that said its id is lost.
+    Done,
     /// Certainly not there, and the other key may be the right one.
     WrongKey(Response),
     /// Certainly not there; the same again after the wait that was asked for.
@@ -52,6 +55,7 @@ pub(crate) fn post(
         posts += 1;
         match judge(timeline, timeline.create(text, key)) {
             Verdict::Posted(cell) => return Ok(finish(timeline, cell, text, key)),
+            Verdict::Done => return Ok(done(timeline, mark)),
             Verdict::WrongKey(answer) if other_left => {
                 log::debug!("`content.{}` was refused with {}", name(key), answer.status());
                 key = other(key);
@@ -84,7 +88,9 @@ pub(crate) fn post(
 fn judge(timeline: &Timeline<'_>, outcome: Result<Response, ConnectError>) -> Verdict {
     let doing = "can't post the cell";
     let answer = match outcome {
+        Ok(answer) if answer.is_stand_in() => return Verdict::Done,
         Ok(answer) => answer,
+        Err(error) if error.is_done() => return Verdict::Done,
         Err(error) if error.in_doubt => return Verdict::InDoubt(error.into()),
         Err(error) if error.worth_repeating() => return Verdict::NotYet(error.into()),
         Err(error) => return Verdict::Refused(error.into()),
@@ -129,6 +135,22 @@ fn unknown(mark: &Mark, doubt: &Failure, blind: &Failure) -> Failure {
         .with_detail("mark", mark.line())
 }
 
+/// The cell is there whatever a look shows; without one only its id is missing.
+fn done(timeline: &Timeline<'_>, mark: &Mark) -> Outputs {
+    let cell_id = match timeline.find(mark) {
+        Ok(cell) => cell.and_then(|cell| cell.id),
+        Err(blind) => {
+            log::warn!("can't look for the cell's id: {blind}");
+            None
+        }
+    };
+    match &cell_id {
+        Some(_) => log::info!("the cell was posted before the process ended"),
+        None => log::warn!("the cell was posted before the process ended, and its id is lost"),
+    }
+    Outputs { cell_id, posted: true }
+}
+
 /// A cell whose text the service dropped is mended, never posted a second time.
 fn finish(timeline: &Timeline<'_>, cell: Cell, text: &str, key: ContentKey) -> Outputs {
     if let (true, Some(id)) = (cell.lost_its_text, cell.id.as_deref()) {
@@ -141,6 +163,7 @@ fn finish(timeline: &Timeline<'_>, cell: Cell, text: &str, key: ContentKey) -> O
                 let failure = timeline.refused(answer, "can't mend the cell", "incident_write");
                 log::warn!("the cell was posted, but the service shows no text: {failure}");
             }
+            Err(error) if error.is_done() => log::info!("the cell got its text before"),
             Err(error) => {
                 log::warn!("the cell was posted, but the service shows no text: {}", error.message);
             }

@@ -2,6 +2,7 @@
 //!
 //! An update says what should be, so sending it twice does no more than once. Still nothing is sent
 //! blindly: after an answer that proves nothing the incident is read, and only what it lacks is sent.
+//! After one that proves the change and does not show it, the incident is read for the outputs.
 
 use crate::Outputs;
 use crate::wish::Wish;
@@ -25,7 +26,7 @@ pub(crate) struct Target<'a> {
 
 /// What an answer to an update means.
 enum Verdict {
-    /// Done; what the incident shows now, when the answer can be read.
+    /// Done; what the incident shows now, when there is an answer that can be read.
     Changed(Option<Value>),
     /// Certainly not done; the same again after the wait that was asked for.
     NotYet(Failure),
@@ -50,7 +51,7 @@ pub(crate) fn update(target: &Target<'_>, wish: &Wish) -> Result<Outputs, Failur
         let failure = match target.judge(target.send(&difference.body)) {
             Verdict::Changed(now) => {
                 log::info!("changed {}", names.join(", "));
-                return Ok(outputs(target.id, &now.unwrap_or(shown), names));
+                return Ok(outputs(target.id, &now.unwrap_or_else(|| target.after()), names));
             }
             Verdict::Refused(failure) => return Err(failure),
             Verdict::NotYet(failure) => failure,
@@ -115,6 +116,15 @@ impl Target<'_> {
         }
     }
 
+    /// What the incident shows after a change whose answer did not tell; null when that can't be
+    /// read, and never what it showed before.
+    fn after(&self) -> Value {
+        self.read().unwrap_or_else(|blind| {
+            log::warn!("the incident was changed, and can't be read: {blind}");
+            Value::Null
+        })
+    }
+
     fn send(&self, body: &Value) -> Result<Response, ConnectError> {
         let request = Request::patch(self.path())
             .header("accept", "application/json")
@@ -126,6 +136,10 @@ impl Target<'_> {
     fn judge(&self, outcome: Result<Response, ConnectError>) -> Verdict {
         let answer = match outcome {
             Ok(answer) => answer,
+            Err(error) if error.is_done() => {
+                log::warn!("the incident was changed before the process ended");
+                return Verdict::Changed(None);
+            }
             Err(error) if error.in_doubt => return Verdict::InDoubt(error.into()),
             Err(error) if error.worth_repeating() => return Verdict::NotYet(error.into()),
             Err(error) => return Verdict::Refused(error.into()),

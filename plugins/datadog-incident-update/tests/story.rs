@@ -1,6 +1,6 @@
 //! Changing an incident at a pretended Datadog that loses answers and refuses.
 
-use bowline_sdk::testing::{Answer, Host, SentRequest, lost, unreachable};
+use bowline_sdk::testing::{Answer, Host, SentRequest, done, lost, unreachable};
 use bowline_sdk::{ConnectError, Disposition};
 use datadog_incident_update::run;
 use serde_json::{Value, json};
@@ -13,6 +13,9 @@ const USER: &str = "0a671397-1bda-468b-9087-8aa191057af8";
 #[derive(Clone, Copy)]
 enum Fate {
     DoneAndLost,
+    /// As the host tells it of a change before a crash; once as an error, once as an answer.
+    DoneBefore,
+    DoneBeforeAsAnswer,
     DoneAnd(u16, &'static str),
     Lost,
     Refused(u16, &'static str),
@@ -52,6 +55,8 @@ impl Datadog {
         self.merge(&body);
         match fate {
             Some(Fate::DoneAndLost) => Err(lost("http")),
+            Some(Fate::DoneBefore) => Err(done()),
+            Some(Fate::DoneBeforeAsAnswer) => Ok(Answer::done()),
             Some(Fate::DoneAnd(status, body)) => Ok(Answer::new(status, body)),
             _ => Ok(Answer::json(200, &json!({"data": self.shown}))),
         }
@@ -190,12 +195,15 @@ fn whatever_happens_the_incident_ends_as_wished() {
         ("no connection", vec![Fate::Unsent], 2),
         ("200 that is no JSON", vec![Fate::DoneAnd(200, "<html>")], 1),
         ("200 without the incident", vec![Fate::DoneAnd(200, "{}")], 1),
+        ("done before a crash", vec![Fate::DoneBefore], 1),
+        ("done before a crash, as an answer", vec![Fate::DoneBeforeAsAnswer], 1),
     ];
     for (name, fates, patches) in cases {
         let (host, datadog) = with(fates);
         let outputs = host.run(&inputs(json!({"state": "stable"})), run);
         let outputs = outputs.unwrap_or_else(|failure| panic!("{name}: {failure}"));
         assert_eq!(outputs["changed"], true, "{name}");
+        assert_eq!(outputs["state"], "stable", "{name}: what it shows now");
         assert_eq!(datadog.borrow().shown["attributes"]["state"], "stable", "{name}");
         assert_eq!(datadog.borrow().bodies.len(), patches, "{name}");
     }
@@ -208,6 +216,21 @@ fn where_one_cannot_look_nothing_is_sent_again() {
     let failure = host.run(&inputs(json!({"state": "stable"})), run).expect_err("nobody knows");
     assert_eq!((failure.code(), failure.disposition()), ("ambiguous", Disposition::Permanent));
     assert_eq!(datadog.borrow().bodies.len(), 1);
+}
+
+#[test]
+fn a_change_before_a_crash_succeeds_even_where_one_cannot_look() {
+    for fate in [Fate::DoneBefore, Fate::DoneBeforeAsAnswer] {
+        let (host, datadog) = with(vec![fate]);
+        datadog.borrow_mut().blind = Some(403);
+        let outputs = host.run(&inputs(json!({"state": "stable"})), run).expect("outputs");
+        assert_eq!(
+            outputs,
+            json!({"incident_id": INCIDENT, "changed": true, "changes": ["state"]}),
+            "what it showed before is left out"
+        );
+        assert_eq!(datadog.borrow().bodies.len(), 1);
+    }
 }
 
 #[test]

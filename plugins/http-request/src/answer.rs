@@ -38,25 +38,22 @@ pub(crate) fn check(inputs: &Inputs) -> Result<(), Failure> {
 ///
 /// When the body can't be read, or lacks what `extract` asks for.
 pub(crate) fn outputs(answer: Response, inputs: &Inputs) -> Result<Outputs, Failure> {
-    let mut outputs = Outputs {
-        status: answer.status(),
-        headers: headers(&answer, inputs),
-        ..Outputs::default()
-    };
+    let status = answer.status();
+    let mut outputs =
+        Outputs { status: Some(status), headers: headers(&answer, inputs), ..Outputs::default() };
     let body = answer.bytes()?;
-    log::info!("{} {} answered {}", inputs.method, shown(&inputs.path), outputs.status);
+    log::info!("{} {} answered {status}", inputs.method, shown(&inputs.path));
     match serde_json::from_slice::<Value>(&body) {
         Ok(json) => {
-            outputs.values = values(&json, inputs, outputs.status)?;
+            outputs.values = values(&json, inputs, status)?;
             outputs.truncated = body.len() > JSON_BYTES_MAX;
             outputs.json = Some(json).filter(|_| !outputs.truncated);
         }
         Err(_) if !inputs.extract.is_empty() => {
             let message = format!(
-                "the answer (status {}) is no JSON, so `extract` finds nothing in it",
-                outputs.status
+                "the answer (status {status}) is no JSON, so `extract` finds nothing in it"
             );
-            return Err(missing(message, outputs.status));
+            return Err(missing(message, status));
         }
         Err(_) => {
             outputs.truncated = body.len() > TEXT_BYTES_MAX;

@@ -1,11 +1,13 @@
 //! How often the request is sent.
 //!
 //! What reads, or does no more when done twice, is sent again while the service is busy. Any other
-//! write is sent again only after an answer that proves that it was not carried out.
+//! write is sent again only after an answer that proves that it was not carried out. A write that
+//! took effect before the process ended has no answer any more; where the workflow can't do without
+//! one, it is sent again if that does no harm.
 
 use crate::Expected;
 use bowline_sdk::http::{Client, Request, Response, refusal};
-use bowline_sdk::{Context, Failure, log, retry::Patience};
+use bowline_sdk::{ConnectError, Context, Failure, log, retry::Patience};
 use std::time::Duration;
 
 /// One request and what is known about it.
@@ -16,15 +18,22 @@ pub(crate) struct Exchange<'a> {
     pub(crate) expected: &'a Expected,
     /// Whether sending it again does no harm.
     pub(crate) repeatable: bool,
+    /// Whether there are outputs that only an answer can fill.
+    pub(crate) needs_answer: bool,
 }
 
 impl Exchange<'_> {
-    /// The answer, if its status is good.
-    pub(crate) fn take(&self) -> Result<Response, Failure> {
+    /// The answer, if its status is good. None when the request took effect, its answer is lost, and
+    /// nothing needs it.
+    pub(crate) fn take(&self) -> Result<Option<Response>, Failure> {
         let mut tried = 1;
         loop {
             let failure = match self.client.send(self.request) {
-                Ok(answer) if self.expected.has(answer.status()) => return Ok(answer),
+                outcome if is_done(&outcome) => match self.lost()? {
+                    Some(failure) => failure,
+                    None => return Ok(None),
+                },
+                Ok(answer) if self.expected.has(answer.status()) => return Ok(Some(answer)),
                 Ok(answer) => self.refused(answer)?,
                 Err(error) if error.in_doubt && self.repeatable => error.into(),
                 Err(error) if error.in_doubt => return Err(unknown(&error.into())),
@@ -38,6 +47,20 @@ impl Exchange<'_> {
             log::debug!("sending it again: {failure}");
             tried += 1;
         }
+    }
+
+    /// The request took effect and its answer is lost: none when nothing needs the answer, the
+    /// failure after which it is sent again, or the error after which it is not.
+    fn lost(&self) -> Result<Option<Failure>, Failure> {
+        if !self.needs_answer {
+            log::warn!("the request took effect before the process ended; its answer is lost");
+            return Ok(None);
+        }
+        let message = "the request took effect before the process ended, and its answer, which \
+                       `extract` needs, is lost; look up what it gave, and start the workflow anew \
+                       without this step";
+        let failure = Failure::permanent("http.answer-lost", message);
+        if self.repeatable { Ok(Some(failure)) } else { Err(failure) }
     }
 
     /// The failure after which it is sent again; the error is one after which it is not.
@@ -58,6 +81,14 @@ impl Exchange<'_> {
             _ if self.repeatable => Ok(failure),
             _ => Err(unknown(&failure)),
         }
+    }
+}
+
+/// Whether the host knows that the request took effect, and nothing of its answer.
+fn is_done(outcome: &Result<Response, ConnectError>) -> bool {
+    match outcome {
+        Ok(answer) => answer.is_stand_in(),
+        Err(error) => error.is_done(),
     }
 }
 

@@ -65,8 +65,10 @@ fn seconds() -> u32 {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
 pub struct Outputs {
-    /// The status of the answer.
-    pub status: u16,
+    /// The status of the answer. Absent when the request took effect before the host's process
+    /// ended, and its answer was lost with that: there are no headers and no body then either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
     /// The headers that were asked for and came, names in lower case.
     pub headers: Map<String, Value>,
     /// The body, when it is JSON of at most 128 KiB.

@@ -20,7 +20,8 @@ use bowline_sdk::{Context, Failure};
 /// # Errors
 ///
 /// `config` when an input can't be right; `http.invalid`, `http.not-found` and so on for a status
-/// that was not expected; `ambiguous` when nobody knows whether a write took effect.
+/// that was not expected; `ambiguous` when nobody knows whether a write took effect;
+/// `http.answer-lost` when one did and what `extract` asks for is lost with its answer.
 pub fn run(ctx: &Context, inputs: Inputs) -> Result<Outputs, Failure> {
     let expected = Expected::read(&inputs.expect)?;
     let request = request::request(ctx, &inputs)?;
@@ -34,8 +35,12 @@ pub fn run(ctx: &Context, inputs: Inputs) -> Result<Outputs, Failure> {
         repeatable: request.is_read()
             || inputs.idempotent
             || inputs.idempotency_key_header.is_some(),
+        needs_answer: !inputs.extract.is_empty(),
     };
-    answer::outputs(exchange.take()?, &inputs)
+    match exchange.take()? {
+        Some(answer) => answer::outputs(answer, &inputs),
+        None => Ok(Outputs::default()),
+    }
 }
 
 bowline_sdk::step!(run);

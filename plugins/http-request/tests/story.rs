@@ -1,6 +1,6 @@
 //! Sending requests to a pretended HTTP API.
 
-use bowline_sdk::testing::{Answer, Host, SentRequest, lost, unreachable};
+use bowline_sdk::testing::{Answer, Host, SentRequest, done, lost, unreachable};
 use bowline_sdk::{ConnectError, Disposition};
 use http_request::run;
 use serde_json::{Value, json};
@@ -143,6 +143,46 @@ fn a_read_is_sent_again_and_a_write_only_when_it_does_no_harm() {
         let (host, sent) = with(vec![busy, Err(unreachable("http")), good()]);
         host.run(&inputs(extra.clone()), run).expect("outputs");
         assert_eq!(sent.borrow().len(), 3, "{extra}");
+    }
+}
+
+#[test]
+fn a_write_that_took_effect_before_a_crash_is_a_success_without_a_status() {
+    for (before, expect) in [
+        (Err(done()), json!(["2xx"])),
+        (Ok(Answer::done()), json!(["2xx"])),
+        (Ok(Answer::done()), json!([201])),
+    ] {
+        let (host, sent) = with(vec![before]);
+        let extra = json!({"method": "POST", "expect": expect, "output_headers": ["location"]});
+        let outputs = host.run(&inputs(extra), run).expect("outputs");
+        assert_eq!(outputs, json!({"headers": {}, "truncated": false, "values": {}}));
+        assert_eq!(sent.borrow().len(), 1);
+        assert!(host.lines().iter().any(|line| line.starts_with("warn ")), "{:?}", host.lines());
+    }
+}
+
+#[test]
+fn what_only_the_lost_answer_had_is_not_made_up() {
+    for before in [Err(done()), Ok(Answer::done())] {
+        let extra = json!({"method": "POST", "extract": {"id": "/id"}});
+        let (host, sent) = with(vec![before.clone()]);
+        let failure = host.run(&inputs(extra.clone()), run).expect_err("no id");
+        assert_eq!(
+            (failure.code(), failure.disposition(), sent.borrow().len()),
+            ("http.answer-lost", Disposition::Permanent, 1)
+        );
+        assert!(failure.message().contains("took effect"), "{failure}");
+
+        // Where sending it again does no harm, it is sent again for its answer.
+        let mut again = extra;
+        again["idempotency_key_header"] = json!("Idempotency-Key");
+        let (host, sent) = with(vec![before, Ok(Answer::new(201, r#"{"id":"7"}"#))]);
+        let outputs = host.run(&inputs(again), run).expect("outputs");
+        assert_eq!(
+            (&outputs["status"], &outputs["values"]["id"], sent.borrow().len()),
+            (&json!(201), &json!("7"), 2)
+        );
     }
 }
 

@@ -42,7 +42,8 @@ pub(crate) struct Changed {
 }
 
 /// Changes an object by what `plan` decides at each look. A look after a lost answer that shows
-/// nothing left to do counts as done.
+/// nothing left to do counts as done. So does one after a conflict: a write that took effect before
+/// a crash and is asked for again finds another version of the object, its own.
 pub(crate) fn change(
     session: &Session<'_>,
     target: &Target,
@@ -53,11 +54,10 @@ pub(crate) fn change(
     let mut wire = session.wire(target);
     wire.subresource = how.subresource.map(str::to_owned);
     let mut seen = seen;
-    let mut in_doubt = false;
     let mut writes = 0;
     loop {
         let (kind, patch) = match plan(&seen)? {
-            Plan::Nothing => return Ok(Changed { changed: in_doubt, object: seen }),
+            Plan::Nothing => return Ok(Changed { changed: writes > 0, object: seen }),
             Plan::Patch(kind, patch) => (kind, patch),
         };
         writes += 1;
@@ -92,7 +92,6 @@ pub(crate) fn change(
         if seen["metadata"]["uid"] != uid {
             return Err(made_anew(target));
         }
-        in_doubt |= doubtful;
         // Different for each try; the status settles meanwhile.
         session.ctx.sleep(Duration::from_millis(150 * u64::from(writes)));
     }

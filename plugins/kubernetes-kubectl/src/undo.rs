@@ -4,7 +4,6 @@
 //! are carried as raw JSON, so that members newer than this code survive.
 
 pub mod history;
-pub mod mark;
 pub mod patch;
 pub mod revisions;
 pub mod selector;

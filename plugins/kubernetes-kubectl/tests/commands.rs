@@ -181,25 +181,57 @@ fn k13_kinds_without_rollouts_are_refused_by_name() {
 }
 
 #[test]
-fn k27_a_restart_is_not_repeated_by_another_attempt() {
+fn k27_a_restart_is_not_repeated_when_the_step_is_run_again() {
+    const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
     let (host, writes) = plain();
     let restart = spec("rollout restart", json!("deploy/web"));
-    host.run(&restart, run).expect("the first attempt");
-    let mark = writes.borrow()[0]["metadata"]["annotations"]["bowline/restart"].clone();
-    assert!(mark.as_str().is_some_and(|mark| mark.starts_with("key=")), "{mark}");
-    let at = &writes.borrow()[0]["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"];
-    assert!(at.as_str().is_some_and(|at| at.len() == 20 && at.ends_with('Z')), "{at}");
+    let outputs = host.run(&restart, run).expect("outputs");
+    assert_eq!(outputs["changed"], true);
+    let at = writes.borrow()[0]["spec"]["template"]["metadata"]["annotations"][RESTARTED_AT]
+        .as_str()
+        .expect("a time")
+        .to_owned();
+    assert!(at.len() == 20 && at.ends_with('Z'), "{at}");
+    let only = json!({"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: at}}}}});
+    assert_eq!(writes.borrow()[0], only, "nothing is written that kubectl would not write");
 
+    // After a crash the first look is told as it was, and the write, which took effect before the
+    // crash, meets another version.
+    let restarted = RefCell::new(None);
     let (host, writes) = cluster(move |call| match call {
-        Call::Get { .. } => {
-            let mut marked = deployment("web");
-            marked["metadata"]["annotations"]["bowline/restart"] = mark.clone();
-            Some(Ok(marked))
+        Call::Get { .. } => restarted.borrow().clone().map(Ok),
+        Call::Patch { patch, .. } => {
+            let mut object = deployment("web");
+            object["spec"]["template"]["metadata"]["annotations"] =
+                patch["spec"]["template"]["metadata"]["annotations"].clone();
+            restarted.replace(Some(object));
+            let status = json!({"reason": "Conflict", "message": "the object has been modified"});
+            Some(Err(remote("kubernetes", 409, &status)))
         }
         _ => None,
     });
-    let outputs = host.attempt(2).run(&restart, run).expect("the second attempt");
-    assert_eq!((&outputs["changed"], writes.borrow().len()), (&json!(true), 0));
+    let outputs = host.run(&restart, run).expect("once more");
+    assert_eq!((&outputs["changed"], writes.borrow().len()), (&json!(true), 1));
+}
+
+#[test]
+fn only_the_rollback_of_a_deployment_may_touch_its_annotations() {
+    let cases = [
+        ("rollout undo", "deploy/web", json!(["/spec/template", "/metadata/annotations"])),
+        ("rollout undo", "sts/db", json!(["/spec/template"])),
+        ("rollout undo", "ds/agent", json!(["/spec/template"])),
+        ("rollout restart", "deploy/web", json!(["/spec/template"])),
+    ];
+    for (command, object, fields) in cases {
+        let (host, _) = cluster(|_| Some(Err(forbidden("get"))));
+        refusal(&host, &spec(command, json!(object)));
+        let scope = &host.restricted()[0];
+        assert_eq!(
+            (&scope[1]["verbs"], &scope[1]["fields"]),
+            (&json!(["patch"]), &fields),
+            "{object}"
+        );
+    }
 }
 
 #[test]

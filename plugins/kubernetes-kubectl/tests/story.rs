@@ -1,7 +1,7 @@
 //! A rollback on a small cluster that behaves: versions, conditions, lost answers, other people.
 
 use bowline_sdk::testing::{Call, Host, lost, remote, unreachable};
-use bowline_sdk::{ConnectError, Disposition, Failure};
+use bowline_sdk::{ConnectError, Disposition, Failure, Reason};
 use kubernetes_kubectl::run;
 use serde_json::{Value, json};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
@@ -10,6 +10,8 @@ use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 enum Fate {
     /// It takes effect, and its answer is lost.
     DoneAndLost,
+    /// It takes effect, and the host knows only that it did.
+    DoneAsRecorded,
     /// It is lost, and so is its answer.
     Lost,
     /// It is answered with this status and takes no effect.
@@ -123,10 +125,11 @@ impl Cluster {
                 self.deployment["spec"]["template"] = patch[0]["value"].clone();
                 self.deployment["metadata"]["annotations"] = patch[1]["value"].clone();
                 self.touch();
-                if matches!(fate, Some(Fate::DoneAndLost)) {
-                    return Err(lost("kubernetes"));
+                match fate {
+                    Some(Fate::DoneAndLost) => Err(lost("kubernetes")),
+                    Some(Fate::DoneAsRecorded) => Err(done_before()),
+                    _ => Ok(self.deployment.clone()),
                 }
-                Ok(self.deployment.clone())
             }
             other => panic!("unexpected {other:?}"),
         }
@@ -139,9 +142,36 @@ impl Cluster {
     }
 }
 
+/// What a step is told of a write that took effect before, when the answer is not on record.
+fn done_before() -> ConnectError {
+    let message = "it took effect before, and its answer is lost; nothing is sent again";
+    let permanent = remote("kubernetes", 400, &json!({"message": message}));
+    ConnectError {
+        reason: Reason::Other,
+        code: "effect.done".to_owned(),
+        status: None,
+        details: None,
+        in_doubt: true,
+        ..permanent
+    }
+}
+
 fn host(cluster: &Shared) -> Host {
     let cluster = Rc::clone(cluster);
     Host::new().kubernetes("cluster", move |call| cluster.borrow_mut().answer(call))
+}
+
+/// The host of a step that is run again after a crash in the middle of its write: what it read
+/// then is told again, and the write and all behind it are asked for.
+fn host_after_a_crash(cluster: &Shared) -> impl FnOnce(&Shared) -> Host {
+    let read = [cluster.borrow().deployment.clone(), json!({"items": cluster.borrow().sets})];
+    |cluster| {
+        let (cluster, recorded) = (Rc::clone(cluster), RefCell::new(VecDeque::from(read)));
+        Host::new().kubernetes("cluster", move |call| match recorded.borrow_mut().pop_front() {
+            Some(answer) => Ok(answer),
+            None => cluster.borrow_mut().answer(call),
+        })
+    }
 }
 
 fn undo(host: &Host) -> Result<Value, Failure> {
@@ -169,6 +199,11 @@ fn k22_k36_a_rollback_says_from_where_to_where_and_keeps_what_it_does_not_know()
         })
     );
     assert_eq!(cluster.borrow().deployment["spec"]["template"], template("web:good"));
+    assert_eq!(
+        cluster.borrow().deployment["metadata"]["annotations"],
+        json!({"deployment.kubernetes.io/revision": "3"}),
+        "nothing is left behind that kubectl would not leave"
+    );
     let line = "info revision 3 (web=web:bad) -> revision 2 (web=web:good)".to_owned();
     assert!(host.lines().contains(&line), "{:#?}", host.lines());
 }
@@ -195,6 +230,7 @@ fn k28_k30_k31_k35_every_trouble_on_the_way_ends_at_the_wished_revision() {
     let status: fn(&mut Value) = |deployment| deployment["status"]["updatedReplicas"] = json!(1);
     let cases: Vec<(&str, Vec<Fate>, usize)> = vec![
         ("the answer is lost", vec![Fate::DoneAndLost], 1),
+        ("done before, as the host knows", vec![Fate::DoneAsRecorded], 1),
         ("the write is lost", vec![Fate::Lost], 2),
         ("lost three times", vec![Fate::Lost, Fate::Lost, Fate::DoneAndLost], 3),
         ("503 without effect", vec![Fate::Refused(503)], 2),
@@ -218,31 +254,43 @@ fn k28_k30_k31_k35_every_trouble_on_the_way_ends_at_the_wished_revision() {
 }
 
 #[test]
-fn k27_another_attempt_never_brings_the_bad_release_back() {
-    let cluster = cluster(vec![Fate::DoneAndLost]);
-    undo(&host(&cluster)).expect("the first attempt");
+fn k27_a_step_that_is_run_again_never_brings_the_bad_release_back() {
+    let cluster = cluster(vec![]);
+    let after_a_crash = host_after_a_crash(&cluster);
+    undo(&host(&cluster)).expect("the write took effect, and then the process died");
     cluster.borrow_mut().settle();
 
-    let second = host(&cluster).attempt(2);
-    let outputs = undo(&second).expect("the second attempt");
+    let outputs = undo(&after_a_crash(&cluster)).expect("once more");
 
     assert_eq!(cluster.borrow().image(), "web:good");
-    assert_eq!(cluster.borrow().writes, 1);
+    assert_eq!(cluster.borrow().writes, 2, "the second is refused, as its version is gone");
+    assert_eq!(outputs["changed"], true);
     assert_eq!((&outputs["fromRevision"], &outputs["toRevision"]), (&json!(3), &json!(2)));
     assert_eq!(outputs["message"], "deployment.apps/web rolled back");
 }
 
 #[test]
-fn somebody_elses_release_is_left_alone() {
+fn a_write_that_never_left_before_a_crash_is_made_then() {
     let cluster = cluster(vec![]);
-    undo(&host(&cluster)).expect("the first attempt");
+
+    let outputs = undo(&host_after_a_crash(&cluster)(&cluster)).expect("outputs");
+
+    assert_eq!((cluster.borrow().image(), cluster.borrow().writes), ("web:good", 1));
+    assert_eq!(outputs["changed"], true);
+}
+
+#[test]
+fn somebody_elses_release_after_a_crash_is_left_alone() {
+    let cluster = cluster(vec![]);
+    let after_a_crash = host_after_a_crash(&cluster);
+    undo(&host(&cluster)).expect("the write took effect, and then the process died");
     cluster.borrow_mut().deployment["spec"]["template"] = template("web:hotfix");
     cluster.borrow_mut().touch();
 
-    let failure = undo(&host(&cluster).attempt(2)).expect_err("changed");
+    let failure = undo(&after_a_crash(&cluster)).expect_err("changed");
 
     assert_eq!((failure.code(), failure.disposition()), ("conflict", Disposition::Permanent));
-    assert!(failure.message().contains("then changed by someone else"), "{failure}");
+    assert!(failure.message().contains("changed by someone else meanwhile"), "{failure}");
     assert_eq!(cluster.borrow().image(), "web:hotfix");
 }
 
@@ -288,7 +336,8 @@ fn when_nobody_can_tell_the_step_says_so_and_is_not_repeated() {
 
     assert_eq!((failure.code(), failure.disposition()), ("ambiguous", Disposition::Permanent));
     assert_eq!(failure.details()["inDoubt"], true);
-    assert!(failure.message().contains("`bowline/undo`"), "{failure}");
+    let compare = "Compare its template with that of revision 2 (web=web:good)";
+    assert!(failure.message().contains(compare), "{failure}");
 }
 
 #[test]

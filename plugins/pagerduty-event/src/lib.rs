@@ -59,6 +59,10 @@ pub fn run(ctx: &Context, inputs: Inputs) -> Result<Outputs, Failure> {
                     return Err(refusal(answer, "pagerduty", DOING, &remedy));
                 }
             },
+            Err(error) if error.is_done() => {
+                log::warn!("PagerDuty took the event before the process ended");
+                return Ok(Outputs { dedup_key: event.dedup_key });
+            }
             Err(error) if error.in_doubt && repeatable => error.into(),
             Err(error) if error.in_doubt => return Err(unknown(&error.into())),
             Err(error) if error.worth_repeating() => error.into(),

@@ -1,8 +1,8 @@
 //! Sending events to a pretended PagerDuty.
 
-use bowline_sdk::testing::{Answer, Host, lost, unreachable};
+use bowline_sdk::testing::{Answer, Host, done, lost, unreachable};
 use bowline_sdk::{ConnectError, Disposition};
-use pagerduty_event::run;
+use pagerduty_event::{Inputs, Outputs, run};
 use serde_json::{Value, json};
 use std::{cell::RefCell, rc::Rc};
 
@@ -106,6 +106,40 @@ fn an_alert_is_sent_again_under_its_key_and_a_change_in_doubt_is_not() {
     let (host, sent) = with(vec![Err(unreachable("http")), taken()]);
     host.run(&inputs(json!({})), run).expect("it never left");
     assert_eq!(sent.borrow().len(), 2);
+}
+
+#[test]
+fn an_event_that_was_taken_before_a_crash_is_not_sent_again() {
+    for (inputs, expected) in [
+        (trigger(json!({})), json!({"dedup_key": KEY})),
+        (trigger(json!({"dedup_key": "k"})), json!({"dedup_key": "k"})),
+        (inputs(json!({"event_action": "resolve", "dedup_key": "k"})), json!({"dedup_key": "k"})),
+        (inputs(json!({})), json!({})),
+    ] {
+        for before in [Err(done()), Ok(Answer::done())] {
+            let (host, sent) = with(vec![before]);
+            assert_eq!(host.run(&inputs, run).expect("outputs"), expected);
+            assert_eq!(sent.borrow().len(), 1, "{inputs}");
+        }
+    }
+}
+
+#[test]
+fn the_host_may_send_an_alert_again_and_no_change() {
+    let text = include_str!("../plugin.toml");
+    let manifest = bowline_sdk::manifest::manifest::<Inputs, Outputs>(text).expect("a manifest");
+    let verify = json!([{"method": "POST", "path": "/v2/enqueue", "recognised": true}]);
+    assert_eq!(manifest["connections"]["pagerduty"]["verify"], verify);
+    for (inputs, keyed) in [
+        (trigger(json!({})), true),
+        (inputs(json!({"event_action": "acknowledge", "dedup_key": "k"})), true),
+        (inputs(json!({})), false),
+    ] {
+        let (host, sent) = with(vec![taken()]);
+        host.run(&inputs, run).expect("outputs");
+        let (path, body) = sent.borrow()[0].clone();
+        assert_eq!((path == "/v2/enqueue", body["dedup_key"].is_string()), (keyed, keyed));
+    }
 }
 
 #[test]

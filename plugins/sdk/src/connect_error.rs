@@ -4,11 +4,24 @@ pub use crate::bindings::bowline::connect::errors::{ConnectError, Reason};
 use crate::bindings::bowline::plugin::types::Disposition;
 use serde_json::Value;
 
+/// The code of a write that took effect and whose answer is lost.
+pub(crate) const DONE: &str = "effect.done";
+
 impl ConnectError {
     /// Whether the same call may succeed later and can be repeated without a second effect.
     #[must_use]
     pub fn worth_repeating(&self) -> bool {
         matches!(self.disposition, Disposition::Retryable) && !self.in_doubt
+    }
+
+    /// Whether the host knows that this write took effect, although its answer is lost: the process
+    /// ended after the write was sent, and the host has looked, or a person has. `in_doubt` is true
+    /// as well, so that a step that does not ask for this looks before it writes again.
+    ///
+    /// Nothing is to be sent again. What only the answer had can be looked for, or left out.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.code == DONE
     }
 
     /// A request that can't even be built. Nothing left.

@@ -4,10 +4,13 @@
 //! about it. A manifest that could not work (a rule that names an unknown input, a slot without a
 //! place in the inputs) is refused here and not at a customer's site.
 
+mod verify;
+
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use verify::VerifyToml;
 
 /// The most bytes of a manifest, as the contract says.
 pub const BYTES_MAX: usize = 64 * 1024;
@@ -69,6 +72,9 @@ struct ConnectionToml {
     #[serde(default)]
     optional: bool,
     allow: Vec<serde_json::Map<String, Value>>,
+    /// How the host finds out whether a write took effect whose answer was lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    verify: Vec<VerifyToml>,
 }
 
 /// How an input holds documents.
@@ -184,16 +190,26 @@ fn check_slot(slot: &str, need: &ConnectionToml, inputs: &Value) -> Result<(), M
                 return problem("allow", format!("`when` names `{path}`, which is no input"));
             }
         }
-        let text = Value::Object(rule.clone()).to_string();
-        for reference in text.split("${").skip(1) {
-            let name = reference.split('}').next().unwrap_or_default();
-            let known = name.strip_prefix("inputs.").is_some_and(|name| is_input(inputs, name));
-            if !known {
-                return problem("allow", format!("`${{{name}}}` is no input"));
-            }
+        if let Some(name) = unknown(&Value::Object(rule.clone()).to_string(), inputs, &[]) {
+            return problem("allow", format!("`${{{name}}}` is no input"));
+        }
+    }
+    for verify in &need.verify {
+        if let Err(wrong) = verify.check(need, inputs) {
+            return problem("verify", wrong);
         }
     }
     Ok(())
+}
+
+/// The first name between `${` and `}` that is neither `inputs.` and an input nor one of `others`.
+fn unknown<'t>(text: &'t str, inputs: &Value, others: &[&str]) -> Option<&'t str> {
+    let names = text.split("${").skip(1).map(|rest| rest.split('}').next().unwrap_or_default());
+    let known = |name: &str| {
+        let input = name.strip_prefix("inputs.");
+        others.contains(&name) || input.is_some_and(|name| is_input(inputs, name))
+    };
+    names.into_iter().find(|name| !known(name))
 }
 
 fn is_input(inputs: &Value, name: &str) -> bool {
@@ -249,6 +265,50 @@ attempt-seconds = 30
         assert_eq!(manifest["connections"]["api"]["optional"], false);
         assert_eq!(manifest["limits"], json!({"attemptSeconds": 30}));
         assert!(manifest.get("documents").is_none(), "{manifest}");
+        assert!(manifest["connections"]["api"].get("verify").is_none(), "{manifest}");
+    }
+
+    const VERIFIED: &str = r#"
+[[connections.api.allow]]
+method = "POST"
+path = "/things"
+
+[[connections.api.verify]]
+method = "POST"
+path = "/things"
+look = "/things/${inputs.place}"
+contains = "${step.key}"
+
+[limits]"#;
+
+    /// With rules as tables, so that more may follow.
+    fn verified() -> String {
+        let rule = "allow = [{ method = \"GET\", path = \"/things/${inputs.place}\" }]\n";
+        assert!(GOOD.contains(rule), "{GOOD}");
+        let table = rule.replace("allow = [{ ", "[[connections.api.allow]]\n");
+        let table = table.replace(", path", "\npath").replace(" }]", "");
+        GOOD.replace(rule, &table).replace("\n[limits]", VERIFIED)
+    }
+
+    #[test]
+    fn how_writes_are_verified_is_told_and_checked() {
+        let good = verified();
+        let manifest = manifest::<Inputs, Outputs>(&good).expect("a manifest");
+        let expected = json!([{"method": "POST", "path": "/things",
+            "look": "/things/${inputs.place}", "contains": "${step.key}", "recognised": false}]);
+        assert_eq!(manifest["connections"]["api"]["verify"], expected);
+
+        let cases = [
+            ("contains = \"${step.key}\"", "", "connections.api.verify"),
+            ("contains =", "recognized = true\ncontains =", "can't read `plugin.toml`"),
+            ("${step.key}", "${inputs.plaze}", "`${inputs.plaze}` is no input"),
+        ];
+        for (from, to, expected) in cases {
+            assert!(good.contains(from), "{from}");
+            let error = super::manifest::<Inputs, Outputs>(&good.replace(from, to));
+            let error = error.expect_err(to).to_string();
+            assert!(error.contains(expected), "{to}: {error}");
+        }
     }
 
     #[test]

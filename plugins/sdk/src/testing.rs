@@ -19,7 +19,7 @@ mod answers;
 pub(crate) mod wire;
 
 pub use crate::bindings::bowline::connect::http::Request as SentRequest;
-pub use answers::{Answer, Call, lost, remote, unreachable};
+pub use answers::{Answer, Call, done, lost, remote, unreachable};
 
 use crate::{ConnectError, Context, Failure, entry};
 use serde::{Serialize, de::DeserializeOwned};

@@ -33,10 +33,11 @@ pub struct Inputs {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
 pub struct Outputs {
-    /// The message's name in its channel; absent when the service did not say it.
+    /// The message's name in its channel; absent when the service did not say it, or its answer was
+    /// lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ts: Option<String>,
-    /// The id of the channel.
+    /// The id of the channel; absent like `ts`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
 }

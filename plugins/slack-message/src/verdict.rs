@@ -22,7 +22,9 @@ pub(crate) enum Verdict {
 
 pub(crate) fn judge(outcome: Result<Response, ConnectError>, connection: &str) -> Verdict {
     let answer = match outcome {
+        Ok(answer) if answer.is_stand_in() => return lost(),
         Ok(answer) => answer,
+        Err(error) if error.is_done() => return lost(),
         Err(error) if error.in_doubt => return Verdict::InDoubt(error.into()),
         Err(error) if error.worth_repeating() => return Verdict::NotYet(error.into()),
         Err(error) => return Verdict::Refused(error.into()),
@@ -37,6 +39,12 @@ pub(crate) fn judge(outcome: Result<Response, ConnectError>, connection: &str) -
         408 | 500..=599 => Verdict::InDoubt(refusal(answer, "slack", DOING, "")),
         _ => Verdict::Refused(refusal(answer, "slack", DOING, "check the connection's base URL")),
     }
+}
+
+/// It is there, and what Slack said of it is lost.
+fn lost() -> Verdict {
+    log::warn!("the message was sent before the process ended; its `ts` is lost");
+    Verdict::Sent(Outputs { ts: None, channel: None })
 }
 
 fn told(body: &Value, wait: Option<std::time::Duration>, connection: &str) -> Verdict {

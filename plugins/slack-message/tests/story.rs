@@ -1,6 +1,6 @@
 //! Sending a message to a pretended Slack.
 
-use bowline_sdk::testing::{Answer, Host, lost, unreachable};
+use bowline_sdk::testing::{Answer, Host, done, lost, unreachable};
 use bowline_sdk::{ConnectError, Disposition};
 use serde_json::{Value, json};
 use slack_message::run;
@@ -151,6 +151,23 @@ fn only_what_was_certainly_not_sent_is_sent_again() {
     let (host, _) = with(vec![Ok(Answer::new(429, "").header("retry-after", "1800"))]);
     let failure = host.run(&inputs(json!({})), run).expect_err("throttled");
     assert_eq!((failure.code(), host.slept().as_secs()), ("slack.throttled", 0));
+}
+
+#[test]
+fn a_message_that_was_sent_before_a_crash_is_not_sent_again() {
+    for before in [Err(done()), Ok(Answer::done())] {
+        let (host, bodies) = with(vec![before]);
+        assert_eq!(host.run(&inputs(json!({})), run).expect("outputs"), json!({}));
+        assert_eq!(bodies.borrow().len(), 1);
+        let lines = host.lines();
+        assert!(
+            lines.iter().any(|line| line.starts_with("warn the message was sent")),
+            "{lines:?}"
+        );
+    }
+    // Slack's own empty answer proves nothing.
+    let (host, _) = with(vec![Ok(Answer::new(200, "{}"))]);
+    host.run(&inputs(json!({})), run).expect_err("no `ok` in it");
 }
 
 #[test]

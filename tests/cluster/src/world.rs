@@ -31,8 +31,6 @@ pub(crate) const KINDS: &[(&str, &str, &str)] = &[
 const OF_THE_SERVER: &[&str] =
     &["uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink"];
 
-/// Annotations by which the step knows its own writes again.
-const OUR_MARKS: &str = "bowline/";
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 const REVISION: &str = "deployment.kubernetes.io/revision";
 const HASH: &str = "pod-template-hash";
@@ -192,12 +190,6 @@ fn clean_metadata(plural: &str, metadata: &mut Map<String, Value>) {
             owner.remove("uid");
         }
     }
-    if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
-        annotations.retain(|name, _| !name.starts_with(OUR_MARKS));
-        if annotations.is_empty() {
-            metadata.remove("annotations");
-        }
-    }
 }
 
 /// Masks the moment of a restart wherever a template is kept.
@@ -252,7 +244,7 @@ mod tests {
             "ownerReferences": [{"name": "web", "uid": namespace}]},
             "spec": {"image": image, "replicas": hash.len()}, "status": {"replicas": 1}});
         let web = json!({"metadata": {"name": "web", "uid": namespace, "generation": 3,
-            "annotations": {REVISION: "2", "bowline/undo": hash}},
+            "annotations": {REVISION: "2"}},
             "spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: hash}}}},
             "status": {"observedGeneration": 3}});
         World {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use workflow::{Verify, VerifyWay};
 
 pub(crate) fn run(command: &PluginCommand, output: &Output) -> anyhow::Result<Exit> {
     match command {
@@ -149,7 +150,8 @@ fn effective(
     let mut found = Vec::new();
     for (slot, need) in &artifact.manifest.connections {
         for reference in connections.list().into_iter().filter(|known| known.kind == need.kind) {
-            let asking = sandbox::Asking { plugin: &pin, slot, grants: None };
+            let (run, step, key) = ("", "", "");
+            let asking = sandbox::Asking { plugin: &pin, run, step, key, slot, grants: None };
             let binding = Binding::partly(&nothing, &|_pointer| true);
             let granted = connections.granted(&reference, need, binding, &asking);
             found.push((slot.clone(), reference.id(), granted));
@@ -225,6 +227,9 @@ fn page(artifact: &Artifact, origin: &str) -> String {
         for rule in views::rules::lines(&need.allow) {
             line(4, &rule);
         }
+        for verify in &need.verify {
+            line(4, &verified(verify));
+        }
     }
     if let Some(wishes) = lock::wishes(&manifest.limits) {
         line(0, "wishes");
@@ -249,6 +254,21 @@ fn page(artifact: &Artifact, origin: &str) -> String {
         line(0, description);
     }
     text
+}
+
+/// What the host does about a write whose answer was lost.
+fn verified(verify: &Verify) -> String {
+    let write = format!("{} {}", verify.method, verify.path);
+    match verify.way() {
+        Some(VerifyWay::Recognised) => {
+            format!("after a crash: {write} is sent again, and recognised by its key")
+        }
+        Some(VerifyWay::Look { path, .. }) => {
+            format!("after a crash: {write} is looked for by GET {path}")
+        }
+        // Such a manifest was refused when it was read.
+        None => format!("after a crash: {write} is left to a person"),
+    }
 }
 
 /// One line for each member of an object's schema.

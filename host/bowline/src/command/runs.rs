@@ -1,14 +1,21 @@
-//! `bowline runs list|show|logs|cancel`: what the journal knows.
+//! `bowline runs list|show|logs|watch|cancel|report|prune`: what the journal knows.
 
+use super::resume;
 use crate::arguments::{ConfigArguments, RunsCommand};
 use crate::exit::Exit;
+use crate::live::{Form, follow};
 use crate::output::Output;
-use crate::wiring;
+use crate::{person, signals, wiring};
 use anyhow::{Context as _, bail};
-use journal::{Event, Journal, Recorded, Request, RunId, RunSummary};
+use journal::{Event, Journal, Owner, Recorded, Request, RunId, RunSummary};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use views::RunView;
 use workflow::StepName;
+
+/// How often the journal is asked for news of a run in another process: a person does not feel it.
+const NEWS_EVERY: Duration = Duration::from_millis(100);
 
 /// Events read at a time.
 const EVENTS_AT_ONCE: usize = 1_000;
@@ -27,10 +34,28 @@ pub(crate) async fn run(command: &RunsCommand, output: &Output) -> anyhow::Resul
             let run = find(&*journal, run).await?;
             show(&*journal, &run, *json, output).await?;
         }
-        RunsCommand::Logs { run, step, config, json } => {
+        RunsCommand::Logs { run, step, config, follow, json } => {
             let journal = open(config)?;
             let run = find(&*journal, run).await?;
-            logs(&*journal, &run, step.as_deref(), *json, output).await?;
+            logs(&*journal, &run, step.as_deref(), (*json, *follow), output).await?;
+        }
+        RunsCommand::Watch { run, config, json } => {
+            let journal = open(config)?;
+            let run = find(&*journal, run).await?;
+            return watch(&*journal, &run, *json, output).await;
+        }
+        RunsCommand::Resume(arguments) => return resume::resume(arguments, output).await,
+        RunsCommand::Retry(arguments) => return resume::retry(arguments, output).await,
+        RunsCommand::Resolve(arguments) => return resume::resolve(arguments, output).await,
+        RunsCommand::Report { run, config } => {
+            let journal = open(config)?;
+            let run = find(&*journal, run).await?;
+            let events = events(&*journal, &run).await?;
+            let view = view(&run, &events)?;
+            output.text(&views::report::markdown(&view, &events));
+        }
+        RunsCommand::Prune { older_than, dry_run, config } => {
+            prune(&*open(config)?, *older_than, *dry_run, output).await?;
         }
         RunsCommand::Cancel { run, config } => {
             let journal = open(config)?;
@@ -65,9 +90,10 @@ async fn show(
     output: &Output,
 ) -> anyhow::Result<()> {
     let events = events(journal, run).await?;
-    let view = RunView::from_events(&events).with_context(|| format!("run {run} has no start"))?;
+    let view = view(run, &events)?;
     if !as_json {
-        output.text(&views::show::page(&view, &output.look()));
+        let driven = is_driven(journal, run).await?;
+        output.text(&views::show::page_of(&view, Some(driven), &output.look()));
         return Ok(());
     }
     for recorded in &events {
@@ -80,40 +106,131 @@ async fn logs(
     journal: &dyn Journal,
     run: &RunId,
     step: Option<&str>,
-    as_json: bool,
+    (as_json, follow): (bool, bool),
     output: &Output,
 ) -> anyhow::Result<()> {
-    let events = events(journal, run).await?;
-    let view = RunView::from_events(&events).with_context(|| format!("run {run} has no start"))?;
-    let step: Option<StepName> = match step {
-        Some(name) => {
-            let known = view.steps.iter().find(|step| step.name.as_str() == name);
-            let names: Vec<&str> = view.steps.iter().map(|step| step.name.as_str()).collect();
-            let known = known.with_context(|| {
-                format!(
-                    "run {run} has no step `{}`; there are {}",
-                    name.escape_debug(),
-                    names.join(", ")
-                )
-            })?;
-            Some(known.name.clone())
+    let mut page = events(journal, run).await?;
+    let mut view = view(run, &page)?;
+    let step = step.map(|name| resume::step(&view, name)).transpose()?;
+    let mut read = page.len() as u64;
+    loop {
+        print_logs(&view, &page, step.as_ref(), as_json, output);
+        // Looked at before the next page, so that the last lines of a run that ends are in it.
+        let goes_on = follow && is_driven(journal, run).await?;
+        if !goes_on {
+            page = events_from(journal, run, read).await?;
+            print_logs(&view, &page, step.as_ref(), as_json, output);
+            return Ok(());
         }
-        None => None,
-    };
-    if !as_json {
-        output.text(&views::logs::lines(&events, step.as_ref(), &output.look()));
-        return Ok(());
+        tokio::select! {
+            () = tokio::time::sleep(NEWS_EVERY) => {}
+            () = signals::interrupted() => return Ok(()),
+        }
+        page = events_from(journal, run, read).await?;
+        read += page.len() as u64;
+        page.iter().for_each(|recorded| view.apply(recorded));
     }
-    for recorded in &events {
+}
+
+fn print_logs(
+    view: &RunView,
+    events: &[Recorded],
+    step: Option<&StepName>,
+    as_json: bool,
+    output: &Output,
+) {
+    if !as_json {
+        output.text(&views::logs::lines(events, step, &output.look()));
+        return;
+    }
+    for recorded in events {
         let wanted = match &recorded.event {
-            Event::StepLogged { step: of, .. } => step.as_ref().is_none_or(|step| step == of),
+            Event::StepLogged { step: of, .. } => step.is_none_or(|step| step == of),
             _ => false,
         };
         if wanted {
-            output.line(&views::json::line(&view, recorded));
+            output.line(&views::json::line(view, recorded));
         }
     }
+}
+
+/// Follows a run of another process until it ends, waits for a person, or nobody drives it.
+async fn watch(
+    journal: &dyn Journal,
+    run: &RunId,
+    as_json: bool,
+    output: &Output,
+) -> anyhow::Result<Exit> {
+    let (tell, heard) = unbounded_channel();
+    // Owns `tell`: who listens hears that nothing more comes when this has ended.
+    let reading = async move {
+        tokio::select! {
+            read = tell_news(journal, run, &tell) => read,
+            () = signals::interrupted() => Ok(()),
+        }
+    };
+    let form = match as_json {
+        true => Form::Json,
+        false if output.is_live() => Form::Tree,
+        false => Form::Lines,
+    };
+    let (read, view) = tokio::join!(reading, follow(heard, form, output, None));
+    read?;
+    let view = view.with_context(|| format!("run {run} has no start"))?;
+    if !view.status.is_final() && !is_driven(journal, run).await? && !as_json {
+        output.text(&views::show::page_of(&view, Some(false), &output.look()));
+    }
+    Ok(Exit::of_run(&view))
+}
+
+/// Tells what is written of a run, until nobody drives it.
+async fn tell_news(
+    journal: &dyn Journal,
+    run: &RunId,
+    tell: &UnboundedSender<Recorded>,
+) -> anyhow::Result<()> {
+    let mut read = 0;
+    loop {
+        // Looked at before the page, so that the last events of a run that ends are in it.
+        let driven = is_driven(journal, run).await?;
+        let page = events_from(journal, run, read).await?;
+        read += page.len() as u64;
+        for recorded in page {
+            // Nobody listens any more: nobody misses it.
+            let _ = tell.send(recorded);
+        }
+        if !driven {
+            return Ok(());
+        }
+        tokio::time::sleep(NEWS_EVERY).await;
+    }
+}
+
+/// Whether a living process drives the run.
+async fn is_driven(journal: &dyn Journal, run: &RunId) -> anyhow::Result<bool> {
+    Ok(journal.owner(run).await?.is_some_and(|owner: Owner| owner.lives()))
+}
+
+async fn prune(
+    journal: &dyn Journal,
+    older_than: Duration,
+    try_only: bool,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let age = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX);
+    let pruned = journal.prune(now.saturating_sub(age), try_only).await?;
+    let what = format!("{} runs with {} events", pruned.runs, pruned.events);
+    output.note(&match (try_only, pruned.runs) {
+        (_, 0) => "no run that has ended is that old".to_owned(),
+        (true, _) => format!("would forget {what}"),
+        (false, _) => format!("forgot {what}; {} KiB were given back", pruned.bytes / 1024),
+    });
     Ok(())
+}
+
+fn view(run: &RunId, events: &[Recorded]) -> anyhow::Result<RunView> {
+    RunView::from_events(events).with_context(|| format!("run {run} has no start"))
 }
 
 async fn cancel(journal: &dyn Journal, run: &RunId, output: &Output) -> anyhow::Result<()> {
@@ -121,15 +238,26 @@ async fn cancel(journal: &dyn Journal, run: &RunId, output: &Output) -> anyhow::
     if summary.finished_at.is_some() {
         bail!("run {run} has ended already: {}", summary.status.as_str());
     }
-    journal.ask(run, Request::Cancel { by: wiring::user() }).await?;
+    journal.ask(run, Request::Cancel { by: person::name() }).await?;
     output.note(&format!("run {run} was asked to stop"));
+    if !is_driven(journal, run).await? {
+        output.note(&format!("no process drives it; `bowline runs resume {run}` lets it end"));
+    }
     Ok(())
 }
 
-async fn events(journal: &dyn Journal, run: &RunId) -> anyhow::Result<Vec<Recorded>> {
+pub(crate) async fn events(journal: &dyn Journal, run: &RunId) -> anyhow::Result<Vec<Recorded>> {
+    events_from(journal, run, 0).await
+}
+
+async fn events_from(
+    journal: &dyn Journal,
+    run: &RunId,
+    from: u64,
+) -> anyhow::Result<Vec<Recorded>> {
     let mut all = Vec::new();
     loop {
-        let some = journal.events(run, all.len() as u64, EVENTS_AT_ONCE).await?;
+        let some = journal.events(run, from + all.len() as u64, EVENTS_AT_ONCE).await?;
         let last = some.len() < EVENTS_AT_ONCE;
         all.extend(some);
         if last {

@@ -1,5 +1,7 @@
 //! `bowline:connect/http`: the handle that a guest holds.
 
+use super::exchange::Exchange;
+use super::recovery::How;
 use super::target::Target;
 use super::{HttpService, request};
 use crate::bindings::errors::ConnectError;
@@ -9,6 +11,7 @@ use crate::breaker::Held;
 use effects::scope::http::check;
 use effects::{Answer, CallError, Grant, Operation, Reason, Scope, digest};
 use futures::StreamExt as _;
+use journal::Repeatable;
 use sandbox::Context;
 use std::sync::Arc;
 use wasmtime::component::Resource;
@@ -54,29 +57,24 @@ impl Client {
             }
         };
         self.held.admit(&self.grant, &text).await?;
-        let Held { service, breaker } = &*self.held;
+        let Held { service, breaker, recovery } = &*self.held;
         let Request { method: verb, path, body, timeout_ms, .. } = asked;
         let sent = body.as_deref().unwrap_or_default();
+        let how = recovery.of(&verb, &path);
+        let idempotent = request::is_idempotent(&verb).then_some(Repeatable::Idempotent);
         let operation = Operation {
-            text,
             writes: request::writes(&verb),
-            precondition: None,
-            digest: digest(&[verb.as_bytes(), path.as_bytes(), sent]),
+            repeatable: how.map(How::repeatable).or(idempotent),
             request_bytes: sent.len() as u64,
             timeout_ms,
+            ..Operation::read(text, digest(&[verb.as_bytes(), path.as_bytes(), sent]))
         };
         let in_scope = |scope: &Scope| match scope {
             Scope::Http(rules) => check(rules, &verb, &path),
             Scope::Kubernetes(_) => check(&[], &verb, &path),
         };
-        let answer = self
-            .grant
-            .call(operation, in_scope, |bytes_max| async move {
-                let answer = service.send(method, url, headers, body, bytes_max).await?;
-                breaker.heard(answer.status);
-                Ok(answer)
-            })
-            .await?;
+        let wire = Exchange { service, breaker, method, url, headers, body, how };
+        let answer = self.grant.carry(operation, &in_scope, &wire).await?;
         Ok(Response { answer, read: 0 })
     }
 

@@ -48,6 +48,8 @@ const HOST_MANAGED_BEGINNINGS: &[&str] =
 const WITHHELD: &[&str] = &[
     "authentication-info",
     "authorization",
+    // Only the host itself says so.
+    "bowline-outcome",
     "connection",
     "content-encoding",
     "content-length",
@@ -89,6 +91,11 @@ pub(crate) fn method(text: &str) -> Result<reqwest::Method, CallError> {
 /// Whether requests of this method change something.
 pub(crate) fn writes(method: &str) -> bool {
     !matches!(method, "GET" | "HEAD" | "OPTIONS")
+}
+
+/// Whether asking twice comes to the same as asking once, by the method alone (RFC 9110, 9.2.2).
+pub(crate) fn is_idempotent(method: &str) -> bool {
+    matches!(method, "PUT" | "DELETE")
 }
 
 /// The guest's headers, without any that belong to the host or to the connection.

@@ -149,6 +149,13 @@ impl HttpService {
         &self.injected
     }
 
+    /// The places of the credentials that are added to each request, without their values.
+    pub(crate) fn credential_names(&self) -> Vec<String> {
+        let headers = self.injected.keys().map(|name| format!("header {name}"));
+        let members = self.members.iter().map(|(name, _)| format!("member {name} of the body"));
+        headers.chain(members).collect()
+    }
+
     /// `target` on this connection's server.
     pub(crate) fn url(&self, target: Target<'_>) -> Result<Url, effects::CallError> {
         target.below(&self.base)

@@ -1,5 +1,6 @@
 //! `bowline:connect/kubernetes`: the handle that a guest holds.
 
+use super::exchange::Exchange;
 use super::prepared::Prepared;
 use super::watch::Watcher;
 use super::{KubernetesService, answer, discovery, protected, request};
@@ -29,18 +30,18 @@ impl Cluster {
     /// Sends what was prepared, if it is allowed.
     async fn send(&self, mut prepared: Prepared<'_>) -> Result<Answer, CallError> {
         let operation = prepared.operation();
-        let mut builder = http::Request::builder()
-            .method(prepared.method.clone())
-            .uri(&prepared.path)
-            .header(http::header::ACCEPT, prepared.accept);
-        let mut body = Vec::new();
-        if let Some((media_type, content)) = prepared.content.take() {
-            builder = builder.header(http::header::CONTENT_TYPE, media_type);
-            body = content;
-        }
-        let request = builder
-            .body(body)
-            .map_err(|error| CallError::invalid("kubernetes.invalid-request", error.to_string()))?;
+        let Held { service, breaker, .. } = &*self.held;
+        let wire = Exchange {
+            service,
+            breaker,
+            method: prepared.method.clone(),
+            path: prepared.path.clone(),
+            accept: prepared.accept,
+            content: prepared.content.take(),
+            object: prepared.object.clone(),
+            secret: prepared.kind.group.is_empty() && prepared.kind.resource == "secrets",
+        };
+        wire.check()?;
         let question = prepared.question();
         let named = protected::check(self.grant.granted(), &question, &prepared.protected);
         let in_scope = |scope: &Scope| {
@@ -51,14 +52,7 @@ impl Cluster {
             named.clone().map(|()| rule)
         };
         self.held.admit(&self.grant, &operation.text).await?;
-        let Held { service, breaker } = &*self.held;
-        self.grant
-            .call(operation, in_scope, |bytes_max| async move {
-                let answer = service.send(request, bytes_max).await?;
-                breaker.heard(answer.status);
-                Ok(answer)
-            })
-            .await
+        self.grant.carry(operation, &in_scope, &wire).await
     }
 
     /// The words of the contract for an answer that says no.
@@ -99,20 +93,14 @@ impl Cluster {
         path: &str,
         accept: &'static str,
     ) -> Result<Value, CallError> {
-        let operation = Operation {
-            text: format!("discover {path}"),
-            writes: false,
-            precondition: None,
-            digest: digest(&[b"GET", path.as_bytes()]),
-            request_bytes: 0,
-            timeout_ms: None,
-        };
+        let asked = format!("discover {path}");
+        let operation = Operation::read(asked, digest(&[b"GET", path.as_bytes()]));
         let request =
             http::Request::get(path).header(http::header::ACCEPT, accept).body(Vec::new());
         let request = request
             .map_err(|error| CallError::invalid("kubernetes.invalid-request", error.to_string()))?;
         self.held.admit(&self.grant, &operation.text).await?;
-        let Held { service, breaker } = &*self.held;
+        let Held { service, breaker, .. } = &*self.held;
         let answer = self
             .grant
             .call(

@@ -2,6 +2,7 @@
 
 use crate::bindings::kubernetes::{PatchKind, WriteOptions};
 use effects::CallError;
+use journal::Repeatable;
 use serde_json::{Map, Value, json};
 
 /// What must hold for a write to take effect.
@@ -18,6 +19,12 @@ impl Precondition {
 
     pub(crate) fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Why a change under it may be asked for twice: a version passes with the change. An identity
+    /// does not.
+    pub(crate) fn repeatable(&self) -> Option<Repeatable> {
+        self.version.as_ref().map(|_version| Repeatable::Conditional)
     }
 
     /// For people and for the journal.

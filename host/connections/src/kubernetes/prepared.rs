@@ -8,6 +8,7 @@ use super::{deletion, protected, request};
 use crate::bindings::kubernetes::{Kind, PatchKind, Query, Target, WriteOptions};
 use effects::scope::kubernetes::Question;
 use effects::{CallError, Operation, digest};
+use journal::Repeatable;
 use sandbox::json;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -34,6 +35,12 @@ pub(crate) struct Prepared<'a> {
     pub(crate) content: Option<(&'static str, Vec<u8>)>,
     pub(crate) precondition: Option<String>,
     pub(crate) dry_run: bool,
+    /// Why it may be asked for twice.
+    repeatable: Option<Repeatable>,
+    /// [`digest`] of what it would change, the precondition left out.
+    content_digest: Option<String>,
+    /// The path of the object that it is about, if that has a name.
+    pub(crate) object: Option<String>,
 }
 
 impl<'a> Prepared<'a> {
@@ -52,6 +59,9 @@ impl<'a> Prepared<'a> {
             content: None,
             precondition: None,
             dry_run: false,
+            repeatable: None,
+            content_digest: None,
+            object: None,
         }
     }
 
@@ -59,6 +69,7 @@ impl<'a> Prepared<'a> {
         let mut prepared = Self::read(verb, &target.kind, target.namespace.as_deref(), path);
         prepared.name = Some(Cow::Borrowed(&target.name));
         prepared.subresource = target.subresource.as_deref();
+        prepared.object = prepared.path.split('?').next().map(str::to_owned);
         prepared
     }
 
@@ -131,10 +142,13 @@ impl<'a> Prepared<'a> {
         let path = request::with_query(&path, &request::write(options, None)?);
         let prepared = Self::read("create", kind, namespace, path);
         Ok(Self {
-            name: name.map(Cow::Owned),
+            name: name.clone().map(Cow::Owned),
             method: http::Method::POST,
             content: Some(("application/json", Value::Object(object).to_string().into_bytes())),
             dry_run: options.dry_run,
+            // It can be made only once; one that gets its name from the server can't be found again.
+            repeatable: name.is_some().then_some(Repeatable::Conditional),
+            object: name.is_some().then(|| request::object(&target).ok()).flatten(),
             ..prepared
         })
     }
@@ -149,6 +163,8 @@ impl<'a> Prepared<'a> {
         check_object(&object, target)?;
         let precondition = Precondition::of(options);
         let text = precondition.text();
+        let repeatable = Some(precondition.repeatable().unwrap_or(Repeatable::Idempotent));
+        let content_digest = content(target, "PUT", &without_version(&object));
         let object = precondition.into_object(object)?;
         let path = request::with_query(&request::object(target)?, &request::write(options, None)?);
         // It touches the whole object, which no rule with `fields` grants.
@@ -158,6 +174,8 @@ impl<'a> Prepared<'a> {
             content: Some(("application/json", Value::Object(object).to_string().into_bytes())),
             precondition: text,
             dry_run: options.dry_run,
+            repeatable,
+            content_digest,
             ..prepared
         })
     }
@@ -180,6 +198,10 @@ impl<'a> Prepared<'a> {
         let touched = (how != PatchKind::Apply).then_some(touched);
         let precondition = Precondition::of(options);
         let text = precondition.text();
+        // A list of operations may add to what it has added before; the others name a state.
+        let by_itself = (how != PatchKind::JsonPatch).then_some(Repeatable::Idempotent);
+        let repeatable = precondition.repeatable().or(by_itself);
+        let content_digest = content(target, "PATCH", &patch);
         let patch = precondition.into_patch(how, patch)?;
         let parameters = request::write(options, Some(how))?;
         let path = request::with_query(&request::object(target)?, &parameters);
@@ -191,6 +213,8 @@ impl<'a> Prepared<'a> {
             content: Some((request::media_type(how), patch.to_string().into_bytes())),
             precondition: text,
             dry_run: options.dry_run,
+            repeatable,
+            content_digest,
             ..prepared
         })
     }
@@ -205,6 +229,9 @@ impl<'a> Prepared<'a> {
         deletion::check_options(&given)?;
         let precondition = Precondition::of(options);
         let text = precondition.text();
+        // An object of that name that somebody has made since would go with it.
+        let repeatable = text.is_some().then_some(Repeatable::Conditional);
+        let content_digest = content(target, "DELETE", &Value::Object(given.clone()));
         let mut body = precondition.into_delete(given);
         body.insert("apiVersion".to_owned(), json!("v1"));
         body.insert("kind".to_owned(), json!("DeleteOptions"));
@@ -219,6 +246,8 @@ impl<'a> Prepared<'a> {
             content: Some(("application/json", Value::Object(body).to_string().into_bytes())),
             precondition: text,
             dry_run: options.dry_run,
+            repeatable,
+            content_digest,
             ..prepared
         })
     }
@@ -236,13 +265,14 @@ impl<'a> Prepared<'a> {
             text.push_str(" (dry run)");
         }
         let body = self.content.as_ref().map_or(&[][..], |(_, body)| body);
+        let whole = digest(&[self.method.as_str().as_bytes(), self.path.as_bytes(), body]);
         Operation {
-            text,
             writes: self.writes(),
             precondition: self.precondition.clone(),
-            digest: digest(&[self.method.as_str().as_bytes(), self.path.as_bytes(), body]),
+            content: self.content_digest.clone().filter(|_| self.writes()),
+            repeatable: self.repeatable,
             request_bytes: body.len() as u64,
-            timeout_ms: None,
+            ..Operation::read(text, whole)
         }
     }
 
@@ -257,6 +287,20 @@ impl<'a> Prepared<'a> {
             touched: self.touched.as_deref(),
         }
     }
+}
+
+/// What a write would change, whatever must hold for it.
+fn content(target: &Target, method: &str, body: &Value) -> Option<String> {
+    let path = request::object(target).ok()?;
+    Some(digest(&[method.as_bytes(), path.as_bytes(), body.to_string().as_bytes()]))
+}
+
+fn without_version(object: &Map<String, Value>) -> Value {
+    let mut object = object.clone();
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+        metadata.remove("resourceVersion");
+    }
+    Value::Object(object)
 }
 
 fn parse(text: &str) -> Result<Value, CallError> {

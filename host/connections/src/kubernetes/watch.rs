@@ -6,7 +6,9 @@ use crate::bindings::kubernetes::{Change, Kind, Query};
 use crate::breaker::Held;
 use crate::echo;
 use effects::scope::kubernetes::{Question, check};
-use effects::{Answer, CallError, Grant, Layer, Operation, Reason, Redactor, Scope, digest};
+use effects::{
+    Answer, CallError, Grant, Layer, Operation, Piece, Reason, Redactor, Scope, Stream, digest,
+};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde_json::Value;
@@ -30,6 +32,8 @@ pub struct Watcher {
     /// The newest version seen: where a new stream goes on.
     version: Option<String>,
     stream: Option<Body>,
+    /// The call that opened it.
+    number: u32,
     received: Vec<u8>,
     /// Bytes of `received` that hold no end of a line.
     searched: usize,
@@ -43,10 +47,19 @@ impl Watcher {
         (kind, namespace, query): (Kind, Option<String>, Query),
         version: Option<String>,
     ) -> Result<Self, CallError> {
-        let (stream, received, searched) = (None, Vec::new(), 0);
-        let mut watcher =
-            Self { grant, held, kind, namespace, query, version, stream, received, searched };
-        watcher.connect().await?;
+        let mut watcher = Self {
+            grant,
+            held,
+            kind,
+            namespace,
+            query,
+            version,
+            stream: None,
+            number: 0,
+            received: Vec::new(),
+            searched: 0,
+        };
+        watcher.number = watcher.connect(false).await?;
         Ok(watcher)
     }
 
@@ -61,7 +74,9 @@ impl Watcher {
         Ok(request::with_query(&path, &parameters))
     }
 
-    async fn connect(&mut self) -> Result<(), CallError> {
+    /// Opens the stream. `own`: the host does so by itself, since the stream had ended. Gives the
+    /// number of the call.
+    async fn connect(&mut self, own: bool) -> Result<u32, CallError> {
         let namespace = self.namespace.as_deref();
         let text = request::text("watch", &self.kind, namespace, None);
         let path = match self.path() {
@@ -69,14 +84,8 @@ impl Watcher {
             Err(why) => return Err(self.grant.refused(&text, why).await),
         };
         self.held.admit(&self.grant, &text).await?;
-        let operation = Operation {
-            text,
-            writes: false,
-            precondition: None,
-            digest: digest(&[b"GET", path.as_bytes()]),
-            request_bytes: 0,
-            timeout_ms: None,
-        };
+        let digest = digest(&[b"GET", path.as_bytes()]);
+        let operation = Operation { own, ..Operation::read(text, digest) };
         let question = Question {
             verb: "watch",
             group: &self.kind.group,
@@ -86,22 +95,24 @@ impl Watcher {
             subresource: None,
             touched: None,
         };
-        let Held { service, breaker } = &*self.held;
+        let Held { service, breaker, .. } = &*self.held;
         let in_scope = |scope: &Scope| match scope {
             Scope::Kubernetes(rules) => check(rules, &question),
             Scope::Http(_) => check(&[], &question),
         };
         let get = http::Request::get(&path).body(Vec::new());
         let get = get.map_err(|e| CallError::invalid("kubernetes.invalid-query", e.to_string()))?;
-        let (status, opened) =
+        let Stream { number, status, stream: opened } =
             self.grant.open_stream(operation, in_scope, || service.open(get)).await?;
+        // Opened before a crash: what came through it comes from the record first.
+        let Some(opened) = opened else { return Ok(number) };
         breaker.heard(status);
         match opened {
             Opened::Stream(stream) => {
                 self.stream = Some(stream);
                 self.received.clear();
                 self.searched = 0;
-                Ok(())
+                Ok(number)
             }
             Opened::Refused(answer) => {
                 let body = self.grant.piece(answer.body)?;
@@ -116,14 +127,37 @@ impl Watcher {
         &mut self,
         timeout: Duration,
     ) -> Result<Option<(Change, String)>, CallError> {
+        if let Piece::Recorded(bytes) = self.grant.recorded_piece(self.number).await? {
+            return self.told_before(&bytes);
+        }
         let timeout = timeout.min(self.grant.attempt().remaining());
-        match tokio::time::timeout(timeout, self.next_event()).await {
-            Ok(event) => event.map(Some),
+        let event = match tokio::time::timeout(timeout, self.next_event()).await {
+            Ok(event) => Some(event?),
             Err(_elapsed) => {
                 self.grant.piece(Vec::new())?;
-                Ok(None)
+                None
             }
+        };
+        self.grant.heard(self.number, kept(event.as_ref()));
+        Ok(event)
+    }
+
+    /// What the step was told before a crash.
+    fn told_before(&mut self, bytes: &[u8]) -> Result<Option<(Change, String)>, CallError> {
+        let Some((kind, text)) = bytes.split_first() else { return Ok(None) };
+        let change = match kind {
+            b'A' => Change::Added,
+            b'M' => Change::Modified,
+            b'D' => Change::Deleted,
+            _ => Change::Bookmark,
+        };
+        let text = String::from_utf8_lossy(text).into_owned();
+        if let Ok(object) = serde_json::from_str::<Value>(&text)
+            && let Some(version) = object["metadata"]["resourceVersion"].as_str()
+        {
+            self.version = Some(version.to_owned());
         }
+        Ok(Some((change, text)))
     }
 
     async fn next_event(&mut self) -> Result<(Change, String), CallError> {
@@ -165,7 +199,7 @@ impl Watcher {
                     self.stream = None;
                     self.grant.piece(Vec::new())?;
                     tokio::time::sleep(REOPEN_AFTER).await;
-                    self.connect().await?;
+                    self.connect(true).await?;
                 }
             }
         }
@@ -208,4 +242,16 @@ impl Watcher {
         }
         Ok((change, object.to_string()))
     }
+}
+
+/// What is kept of what the step was told: a letter and the object; nothing when nothing came.
+fn kept(event: Option<&(Change, String)>) -> Vec<u8> {
+    let Some((change, text)) = event else { return Vec::new() };
+    let letter = match change {
+        Change::Added => b'A',
+        Change::Modified => b'M',
+        Change::Deleted => b'D',
+        Change::Bookmark => b'B',
+    };
+    [&[letter], text.as_bytes()].concat()
 }

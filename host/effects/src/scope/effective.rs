@@ -141,6 +141,21 @@ impl Effective {
 }
 
 impl Party {
+    /// The party of that word in [`as_str`](Self::as_str).
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        let all = [
+            Self::Manifest,
+            Self::Accepted,
+            Self::Workflow,
+            Self::Policy,
+            Self::PolicyForAll,
+            Self::Connection,
+            Self::Restriction,
+        ];
+        all.into_iter().find(|party| party.as_str() == word)
+    }
+
     /// Who it is, as a word for programs.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -42,6 +42,8 @@ pub(super) struct Mark {
     pub(super) position: u64,
     /// Of that event.
     pub(super) hash: Hash,
+    /// The run was forgotten since, on purpose.
+    pub(super) forgotten: bool,
 }
 
 /// What stands in one place.
@@ -139,6 +141,22 @@ impl Marks {
             }
             self.file = Some(file);
         }
+    }
+
+    /// Notes that these runs are about to be forgotten on purpose, before they are.
+    pub(super) fn forget(&mut self, slots: &[i64]) {
+        if slots.is_empty() {
+            return;
+        }
+        let Some(file) = self.file() else { return };
+        for &slot in slots {
+            if let Slot::Taken(mark) = read(&file, slot) {
+                let _ = file.write_all_at(&encode_forgotten(&mark), offset(slot));
+            }
+            self.open.remove(&slot);
+        }
+        let _ = file.sync_data();
+        self.file = Some(file);
     }
 
     /// Whether marks of ended runs wait for being flushed.
@@ -262,13 +280,23 @@ fn header() -> [u8; RECORD] {
     bytes
 }
 
-/// Length of the name, position, hash, name, and the beginning of a hash over all of them.
 fn encode(head: &Head) -> [u8; RECORD] {
+    written(&head.run, head.position, head.hash, false)
+}
+
+fn encode_forgotten(mark: &Mark) -> [u8; RECORD] {
+    written(&mark.run, mark.position, mark.hash, true)
+}
+
+/// Length of the name, whether it was forgotten, position, hash, name, and the beginning of a hash
+/// over all of them.
+fn written(run: &str, position: u64, hash: Hash, forgotten: bool) -> [u8; RECORD] {
     let mut bytes = [0; RECORD];
-    let name = head.run.as_bytes();
+    let name = run.as_bytes();
     bytes[0] = u8::try_from(name.len()).unwrap_or(0);
-    bytes[8..16].copy_from_slice(&head.position.to_le_bytes());
-    bytes[16..48].copy_from_slice(head.hash.as_bytes());
+    bytes[1] = u8::from(forgotten);
+    bytes[8..16].copy_from_slice(&position.to_le_bytes());
+    bytes[16..48].copy_from_slice(hash.as_bytes());
     bytes[48..48 + name.len()].copy_from_slice(name);
     let sum = checksum(&bytes);
     bytes[112..].copy_from_slice(&sum);
@@ -294,7 +322,7 @@ fn decode(bytes: &[u8; RECORD]) -> Slot {
     let position = bytes[8..16].try_into().map(u64::from_le_bytes);
     match (name, hash, position) {
         (Some(Ok(name)), Some(hash), Ok(position)) if checksum(bytes) == bytes[112..] => {
-            Slot::Taken(Mark { run: name.to_owned(), position, hash })
+            Slot::Taken(Mark { run: name.to_owned(), position, hash, forgotten: bytes[1] == 1 })
         }
         _ => Slot::Damaged,
     }

@@ -4,7 +4,8 @@
 
 use super::{schema, signed, storage, unsigned};
 use crate::chain::{Hash, Sealed};
-use crate::{JournalError, Owner, Recorded, Request, RunId, RunStatus, RunSummary};
+use crate::question::Asked;
+use crate::{Claim, JournalError, Owner, Recorded, Request, RunId, RunStatus, RunSummary};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::path::PathBuf;
@@ -83,6 +84,73 @@ pub(super) fn holder(connection: &Connection, run: &RunId) -> Result<Option<Hold
         Ok(Holder { id: row.get(2)?, events, epoch: row.get(0)?, owner })
     });
     Ok(holder.optional()?)
+}
+
+/// The requests above `after` for whoever holds `claim`; None if it is outdated.
+pub(super) fn heartbeat(
+    connection: &Connection,
+    claim: &Claim,
+    after: u64,
+) -> Result<Option<Vec<(u64, Request)>>, Fault> {
+    let mut select =
+        connection.prepare_cached("SELECT epoch, requests FROM run WHERE name = ?1")?;
+    let row: Option<(i64, i64)> =
+        select.query_row([claim.run.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    match row {
+        None => Err(Fault::Known(JournalError::Unknown { run: claim.run.clone() })),
+        Some((epoch, _)) if epoch != signed(claim.epoch) => Ok(None),
+        Some((_, newest)) if unsigned(newest) <= after => Ok(Some(Vec::new())),
+        Some(_) => requests(connection, &claim.run, after).map(Some),
+    }
+}
+
+/// The runs that have not ended and are not merely waiting, each with its owner.
+pub(super) fn open_runs(
+    connection: &Connection,
+    now: i64,
+) -> Result<Vec<(RunSummary, Option<Owner>)>, Fault> {
+    let mut select = connection.prepare_cached(&format!(
+        "{SUMMARY_AND_OWNER} WHERE status IN ('running', 'waiting') ORDER BY id"
+    ))?;
+    let open = select.query_map([], |row| {
+        let owner: Option<String> = row.get(5)?;
+        let owner = owner.map(|json| decode(5, &json)).transpose()?;
+        Ok((row.get(6)?, summary(row)?, owner))
+    })?;
+    let open: Vec<(i64, RunSummary, Option<Owner>)> = open.collect::<Result<_, _>>()?;
+    let mut found = Vec::new();
+    for (id, summary, owner) in open {
+        if summary.status == RunStatus::Running || has_answer(connection, id, now)? {
+            found.push((summary, owner));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a question of the run has an answer, or can't get one any more.
+fn has_answer(connection: &Connection, run: i64, now: i64) -> Result<bool, Fault> {
+    let mut select = connection.prepare_cached("SELECT body FROM question WHERE run = ?1")?;
+    let mut rows = select.query([run])?;
+    while let Some(row) = rows.next()? {
+        let body: String = row.get(0)?;
+        if decode::<Asked>(0, &body)?.has_news(now) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What a call came to.
+pub(super) fn reply(
+    connection: &Connection,
+    run: &RunId,
+    digest: &str,
+) -> Result<Option<Vec<u8>>, Fault> {
+    let mut select = connection.prepare_cached(
+        "SELECT body FROM reply
+         WHERE run = (SELECT id FROM run WHERE name = ?1) AND digest = ?2",
+    )?;
+    Ok(select.query_row([run.as_str(), digest], |row| row.get(0)).optional()?)
 }
 
 pub(super) fn events(
@@ -165,6 +233,9 @@ pub(super) fn hash_at(connection: &Connection, run: i64, position: u64) -> Optio
         select.query_row(params![run, signed(position)], |row| row.get(0)).optional().ok()??;
     Hash::from_bytes(&hash?)
 }
+
+const SUMMARY_AND_OWNER: &str =
+    "SELECT name, workflow, status, started_at, finished_at, owner, id FROM run";
 
 const SUMMARY: &str = "SELECT name, workflow, status, started_at, finished_at FROM run";
 

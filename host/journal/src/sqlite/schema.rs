@@ -56,6 +56,21 @@ const MIGRATIONS: &[&str] = &[
     // The events of a run before this position are older than the chain and have no hash.
     "ALTER TABLE run ADD COLUMN chained_from INTEGER NOT NULL DEFAULT 0;
     UPDATE run SET chained_from = events;",
+    // What calls came to, what people are asked, and which runs could go on.
+    "CREATE TABLE reply (
+        run INTEGER NOT NULL REFERENCES run(id),
+        digest TEXT NOT NULL,
+        body BLOB NOT NULL,
+        UNIQUE (run, digest)
+    ) STRICT;
+    CREATE TABLE question (
+        run INTEGER NOT NULL REFERENCES run(id),
+        step TEXT NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (run, step)
+    ) STRICT;
+    CREATE INDEX run_open ON run (id) WHERE status IN ('running', 'waiting');
+    CREATE INDEX run_finished ON run (finished_at) WHERE finished_at IS NOT NULL;",
 ];
 
 /// The version that brought the chain.

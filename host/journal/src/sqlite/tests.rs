@@ -97,7 +97,7 @@ fn what_is_no_journal_of_ours_is_refused_and_left_alone() {
             drop(SqliteJournal::open(&path).expect("open"));
             sql("PRAGMA user_version = 7");
         }),
-        "the journal at PATH has schema 7, this version knows up to 2; \
+        "the journal at PATH has schema 7, this version knows up to 3; \
          use the newer version of the program, or another `store`"
     );
 }

@@ -262,6 +262,10 @@ impl Check<'_> {
     }
 
     fn lost(&mut self, mark: &Mark) {
+        if mark.forgotten {
+            self.done.forgotten_runs += 1;
+            return;
+        }
         let count = mark.position.saturating_add(1);
         self.tell(Some(&mark.run), None, Defect::RunLost { count });
     }

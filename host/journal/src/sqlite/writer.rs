@@ -3,10 +3,10 @@
 //! All jobs that wait are one transaction: a commit costs a flush of the disk however much is
 //! in it. The thread ends when the journal is dropped, after the last job.
 
-use super::job::{Job, Stopped, Turn};
+use super::job::{Done, Job, Stopped, Turn, Work};
 use super::marks::Marks;
 use super::{read, storage};
-use crate::{JournalError, memory};
+use crate::{JournalError, kill_points, memory};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::io;
 use std::iter::once;
@@ -38,7 +38,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(connection: Connection, marks: Marks, path: Arc<str>) -> io::Result<Self> {
         let (jobs, inbox) = mpsc::channel();
-        let desk = Desk { connection, marks, path, inbox, kept: Vec::new() };
+        let desk = Desk { connection, marks, path, inbox, kept: Vec::new(), broken: None };
         let thread = thread::Builder::new().name("journal".to_owned()).spawn(|| desk.work())?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -68,9 +68,11 @@ struct Desk {
     inbox: Receiver<Job>,
     /// Queued jobs that the disk has refused; they go first in the next transaction.
     kept: Vec<Job>,
+    /// Why nothing is written any more.
+    broken: Option<Arc<rusqlite::Error>>,
 }
 
-type Answer = Result<i64, JournalError>;
+type Answer = Result<Done, JournalError>;
 
 /// Why a transaction came to nothing.
 struct Fault {
@@ -79,6 +81,12 @@ struct Fault {
 }
 
 impl Fault {
+    /// Whether the disk failed to take what it was given. What it has then nobody knows, and a
+    /// flush that is tried again may say yes to pages that are lost.
+    fn breaks_the_disk(&self) -> bool {
+        self.cause.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+    }
+
     /// Whether one job is to blame, so that the others may do better without it. Else it is
     /// the disk or the file, and no job would do better alone.
     fn blames_a_job(&self) -> bool {
@@ -139,10 +147,23 @@ impl Desk {
     }
 
     fn commit(&mut self, jobs: Vec<Job>) {
+        if let Some(cause) = &self.broken {
+            let action = "write any more to";
+            for job in jobs {
+                tell(job, Err(storage(action, &self.path, Arc::clone(cause))));
+            }
+            return;
+        }
         match self.transact(&jobs) {
             Ok(answers) => {
                 for (job, answer) in jobs.into_iter().zip(answers) {
-                    tell(job, answer);
+                    match answer {
+                        Ok(Done::Pruned(pruned)) if is_real_prune(&job) => {
+                            let bytes = self.give_back();
+                            tell(job, Ok(Done::Pruned(crate::Pruned { bytes, ..pruned })));
+                        }
+                        answer => tell(job, answer),
+                    }
                 }
             }
             Err(fault) if fault.blames_a_job() => self.commit_one_by_one(jobs),
@@ -176,25 +197,48 @@ impl Desk {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(fault("get the right to write to"))?;
         // With the right to write in hand, no other process takes a place meanwhile.
+        kill_points::reached("before-commit");
         let mut turn = Turn::new(memory::now(), self.marks.last_slot());
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             answers.push(match job.work.perform(&transaction, &mut turn) {
-                Ok(number) => Ok(number),
+                Ok(done) => Ok(done),
                 Err(Stopped::Refused(error)) => Err(error),
                 Err(Stopped::Broken(cause)) => return Err(fault("write to")(cause)),
             });
         }
+        // A mark that says so although the run is still there does no harm.
+        self.marks.forget(&turn.forgotten);
         transaction.commit().map_err(fault("commit to"))?;
+        kill_points::reached("after-commit");
         // Before anyone hears of it, so that what was acknowledged can't be lost unnoticed.
         let connection = &self.connection;
         self.marks.note(&turn.heads, |run, position| read::hash_at(connection, run, position));
         Ok(answers)
     }
 
+    /// Gives the space of what was forgotten back to the machine. Gives the bytes.
+    fn give_back(&self) -> u64 {
+        let size = || -> rusqlite::Result<i64> {
+            let number =
+                |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            Ok(number("page_count")? * number("page_size")?)
+        };
+        let before = size().unwrap_or(0);
+        // The runs are gone whether or not the file gets smaller: a full disk must not hide that.
+        let _ = self.connection.execute_batch("VACUUM");
+        let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let after = size().unwrap_or(before);
+        u64::try_from(before.saturating_sub(after)).unwrap_or(0)
+    }
+
     /// Tells those who wait, and keeps what was queued for another try.
     fn refuse(&mut self, jobs: impl IntoIterator<Item = Job>, fault: Fault) {
+        let breaks = fault.breaks_the_disk();
         let cause = Arc::new(fault.cause);
+        if breaks {
+            self.broken = Some(Arc::clone(&cause));
+        }
         for job in jobs {
             if job.reply.is_some() {
                 tell(job, Err(storage(fault.action, &self.path, Arc::clone(&cause))));
@@ -203,6 +247,10 @@ impl Desk {
             }
         }
     }
+}
+
+fn is_real_prune(job: &Job) -> bool {
+    matches!(job.work, Work::Prune { try_only: false, .. })
 }
 
 /// Whoever does not wait any more does not need the answer.
@@ -229,7 +277,8 @@ mod tests {
         let Ok(connection) = schema::open(&path, "x") else { panic!("open") };
         let (jobs, inbox) = mpsc::channel();
         let marks = Marks::beside(&path);
-        let mut desk = Desk { connection, marks, path: "x".into(), inbox, kept: Vec::new() };
+        let (path, kept) = ("x".into(), Vec::new());
+        let mut desk = Desk { connection, marks, path, inbox, kept, broken: None };
         let (run, first) = start("w");
         let entries = vec![Entry::new(&first).expect("serialize")];
         let (workflow, owner) = ("w".to_owned(), "{}".to_owned());
@@ -250,7 +299,7 @@ mod tests {
 
     fn queued(claim: &Claim, message: &str) -> Job {
         let entries = vec![Entry::new(&line(message)).expect("serialize")];
-        Job { work: Work::Append { claim: claim.clone(), entries }, reply: None }
+        Job { work: Work::Append { claim: claim.clone(), pages: entries.into() }, reply: None }
     }
 
     fn appended(claim: &Claim, message: &str) -> (Job, oneshot::Receiver<Answer>) {
@@ -280,7 +329,7 @@ mod tests {
         assert_eq!(jobs.len(), 5);
         desk.commit(jobs);
 
-        let times: Vec<i64> = answers
+        let times: Vec<Done> = answers
             .iter_mut()
             .map(|answer| answer.try_recv().expect("an answer").expect("written"))
             .collect();

@@ -63,6 +63,16 @@ fn check(manifest: &Manifest) -> Result<(), ArtifactError> {
     if let Some(slot) = manifest.connections.keys().find(|slot| !is_plugin_name(slot)) {
         return Err(invalid(format!("`{}` can't name a connection", shown(slot))));
     }
+    for (slot, need) in &manifest.connections {
+        if let Some(verify) = need.verify.iter().find(|verify| verify.way().is_none()) {
+            return Err(invalid(format!(
+                "the connection `{slot}` does not say in exactly one way how `{} {}` is verified: \
+                 either `recognised`, or `look` with `contains`",
+                shown(&verify.method),
+                shown(&verify.path)
+            )));
+        }
+    }
     Ok(())
 }
 
@@ -93,5 +103,42 @@ fn holds_nul(value: &Value) -> bool {
             members.iter().any(|(name, value)| name.contains('\0') || holds_nul(value))
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_write_is_verified_in_exactly_one_way() {
+        let read_with = |way: Value| {
+            let mut verify = json!({"method": "POST", "path": "/things"});
+            for (name, value) in way.as_object().unwrap() {
+                verify[name] = value.clone();
+            }
+            let manifest = json!({
+                "schema": 1, "name": "a", "version": "1.0.0", "summary": "s",
+                "inputs": {}, "outputs": {},
+                "connections": {"api": {"type": "http", "from": ["/c"], "reason": "r", "allow": [],
+                    "verify": [verify]}},
+            });
+            read(&[manifest.to_string().as_bytes()])
+        };
+        assert!(read_with(json!({"recognised": true})).is_ok());
+        assert!(read_with(json!({"look": "/things", "contains": "${step.key}"})).is_ok());
+        for way in [
+            json!({}),
+            json!({"look": "/things"}),
+            json!({"contains": "x"}),
+            json!({"recognised": true, "look": "/things", "contains": "x"}),
+        ] {
+            let error = read_with(way.clone()).unwrap_err();
+            assert_eq!(error.code, "plugin.manifest-invalid", "{way}");
+            assert!(error.message.contains("`POST /things`"), "{error}");
+        }
+        let error = read_with(json!({"recognized": true})).unwrap_err();
+        assert_eq!(error.code, "plugin.manifest-invalid");
     }
 }

@@ -5,7 +5,10 @@
 //! leaving things out would keep honest plugins from loading.
 
 use crate::state::StepState;
-use effects::Layer;
+use chacha20::ChaCha12Rng;
+use chacha20::rand_core::{Rng as _, SeedableRng as _};
+use effects::{Attempt, Layer};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -89,10 +92,26 @@ fn link_cli(l: &mut Linker<StepState>) -> wasmtime::Result<()> {
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, StepState::cli)
 }
 
-/// A context for one attempt, with everything denied.
-pub(crate) fn context(printed: &Printed) -> WasiCtx {
-    let clock = CoarseClock::start();
-    WasiCtx::builder()
+/// A context for one attempt, with everything denied. Clocks and random numbers are such that an
+/// attempt which is run again sees the same; without `random`, its numbers are its own each time.
+pub(crate) fn context(
+    printed: &Printed,
+    attempt: &Arc<Attempt>,
+    random: Option<[u8; 32]>,
+) -> WasiCtx {
+    let clock = CoarseClock::start(Arc::clone(attempt));
+    let mut builder = WasiCtx::builder();
+    if let Some(seed) = random {
+        let mut numbers = ChaCha12Rng::from_seed(seed);
+        let (high, low) = (numbers.next_u64(), numbers.next_u64());
+        let mut insecure = [0; 32];
+        numbers.fill_bytes(&mut insecure);
+        builder
+            .insecure_random_seed(u128::from(high) << 64 | u128::from(low))
+            .insecure_random(ChaCha12Rng::from_seed(insecure))
+            .secure_random(numbers);
+    }
+    builder
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
@@ -110,27 +129,60 @@ impl WasiView for StepState {
     }
 }
 
-/// Both clocks of a guest: coarse, and never going back, whatever is done to the host's.
+/// Both clocks of a guest: coarse, and never going back, whatever is done to the host's. What they
+/// showed before a crash they show again, and go on from there.
 #[derive(Clone)]
-struct CoarseClock {
+struct CoarseClock(Arc<Clocks>);
+
+struct Clocks {
+    attempt: Arc<Attempt>,
     began: Instant,
     /// Since 1970, when the attempt began.
     wall: Duration,
+    /// Milliseconds by which the monotonic clock is ahead of the time since `began`: what passed
+    /// before a crash.
+    ahead: AtomicU64,
+    /// Milliseconds since 1970: the latest that was shown.
+    shown: AtomicU64,
 }
 
 impl CoarseClock {
-    fn start() -> Self {
+    fn start(attempt: Arc<Attempt>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a guest may know what time it is")]
         let now = SystemTime::now();
         let wall = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { began: Instant::now(), wall }
+        let (ahead, shown) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Clocks { attempt, began: Instant::now(), wall, ahead, shown }))
     }
 }
 
-/// `time` in whole steps of the clock.
-fn coarse(time: Duration) -> Duration {
-    let steps = time.as_nanos() / CLOCK_STEP.as_nanos();
-    CLOCK_STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
+impl Clocks {
+    /// Milliseconds since the attempt began.
+    fn passed(&self) -> u64 {
+        let since = millis(self.began.elapsed());
+        let live = || since.saturating_add(self.ahead.load(Ordering::Relaxed));
+        let (value, recorded) = self.attempt.reading(live);
+        if recorded {
+            self.ahead.fetch_max(value.saturating_sub(since), Ordering::Relaxed);
+        }
+        value
+    }
+
+    /// Milliseconds since 1970.
+    fn wall(&self) -> u64 {
+        let live = || {
+            let now = millis(self.wall.saturating_add(self.began.elapsed()));
+            now.max(self.shown.load(Ordering::Relaxed))
+        };
+        let (value, _recorded) = self.attempt.reading(live);
+        self.shown.fetch_max(value, Ordering::Relaxed);
+        value
+    }
+}
+
+/// `time` in whole steps of the clock, which are milliseconds.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl HostMonotonicClock for CoarseClock {
@@ -139,7 +191,7 @@ impl HostMonotonicClock for CoarseClock {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(coarse(self.began.elapsed()).as_nanos()).unwrap_or(u64::MAX)
+        self.0.passed().saturating_mul(1_000_000)
     }
 }
 
@@ -149,8 +201,7 @@ impl HostWallClock for CoarseClock {
     }
 
     fn now(&self) -> Duration {
-        let now = self.wall.saturating_add(self.began.elapsed());
-        now - Duration::from_nanos(u64::from(now.subsec_nanos()) % 1_000_000)
+        Duration::from_millis(self.0.wall())
     }
 }
 

@@ -21,7 +21,7 @@ enum Act {
     Ignores,
     /// Until so many steps are at this point.
     Meets(usize),
-    /// In the first attempt for ever, then it gives this.
+    /// The first time for ever, then it gives this.
     HangsOnce(i64),
 }
 
@@ -59,6 +59,7 @@ impl StepRunner for Scripted {
         let attempt = invocation.attempt;
         let act = self.acts.get(invocation.step.as_str()).copied().unwrap_or(Act::Gives(0));
         recorder.log(journal::Level::Info, format!("attempt {attempt}"), Vec::new());
+        let again = !self.invoked(invocation.step.as_str()).is_empty();
         self.invoked.lock().expect("no panic").push(invocation);
         self.running.fetch_add(1, Ordering::SeqCst);
         let forever = || async {
@@ -76,7 +77,7 @@ impl StepRunner for Scripted {
                 let failure = Failure::permanent("step.cancelled", "stopped");
                 Err(Failure { disposition: Disposition::Cancelled, ..failure })
             }
-            Act::HangsOnce(value) if attempt > 1 => output(value),
+            Act::HangsOnce(value) if again => output(value),
             Act::Ignores | Act::HangsOnce(_) => {
                 forever().await;
                 output(0)
@@ -133,6 +134,7 @@ fn plan(steps: &[(&str, &[&str])]) -> Plan {
         workflow: "w".to_owned(),
         source: "w.yaml".to_owned(),
         source_digest: "sha256:0".to_owned(),
+        extras: Default::default(),
         parameters: BTreeMap::new(),
         steps: steps.iter().map(step).collect(),
     }
@@ -152,7 +154,9 @@ struct Scene {
 
 async fn scene_in(journal: Arc<dyn Journal>, plan: Plan) -> Scene {
     let run = RunId::fresh();
-    let claim = start(&run, plan, "eric", false, journal.as_ref(), &owner(1)).await.expect("start");
+    let context = RunContext::default();
+    let claim = start(&run, plan, "eric", false, context, journal.as_ref(), &owner(1)).await;
+    let claim = claim.expect("start");
     Scene { run, claim, journal, stop: CancellationToken::new() }
 }
 
@@ -164,7 +168,8 @@ impl Scene {
     /// Drives to the end, for a minute at most: a hang is red too.
     async fn drive(&self, runner: &Arc<Scripted>) -> Result<RunStatus, DriveError> {
         let (journal, runner) = (Arc::clone(&self.journal), Arc::clone(runner));
-        let driven = drive(self.claim.clone(), journal, runner, self.stop.clone());
+        let (claim, options) = (self.claim.clone(), DriveOptions::default());
+        let driven = drive(claim, journal, runner, self.stop.clone(), options);
         timeout(Duration::from_secs(60), driven).await.expect("end in time")
     }
 
@@ -194,6 +199,8 @@ fn short(event: &Event) -> Option<String> {
         }
         Event::StepSkipped { step, .. } => format!("skipped {step}"),
         Event::StepInterrupted { step, attempt } => format!("interrupted {step} {attempt}"),
+        Event::StepResumed { step, attempt, .. } => format!("resumed {step} {attempt}"),
+        Event::ApprovalAsked { step, .. } => format!("asked {step}"),
         Event::RunStarted { .. } => "run started".to_owned(),
         Event::CancelRequested { by } => format!("cancelled by {by}"),
         Event::RunFinished { status } => format!("run {}", status.as_str()),
@@ -343,7 +350,7 @@ async fn a_run_that_waits_for_a_person_can_be_driven_again_and_cancelled() {
     let runner = Scripted::new(&[]);
     assert_eq!(ok(scene.drive(&runner).await), RunStatus::Waiting);
     let before = scene.told().await;
-    assert_eq!(before[1..], ["started a 1", "succeeded a 1", "run waiting"]);
+    assert_eq!(before[1..], ["started a 1", "succeeded a 1", "asked sure?", "run waiting"]);
 
     let scene = scene.claimed_again().await;
     assert_eq!(ok(scene.drive(&runner).await), RunStatus::Waiting);
@@ -383,7 +390,7 @@ async fn a_drive_that_is_dropped_goes_on_with_another_attempt() {
 
     assert_eq!(
         scene.told().await[3..],
-        ["started b 1", "interrupted b 1", "started b 2", "succeeded b 2", "run success"]
+        ["started b 1", "interrupted b 1", "resumed b 1", "succeeded b 1", "run success"]
     );
     let attempts = runner.invoked("b");
     assert_eq!(attempts[0].inputs, attempts[1].inputs);
@@ -438,7 +445,8 @@ async fn a_plan_that_contradicts_itself_is_not_started() {
     let journal = MemoryJournal::default();
     for steps in [&[("a", &["b"][..])][..], &[("a", &[]), ("a", &[])]] {
         let run = RunId::fresh();
-        let started = start(&run, plan(steps), "eric", false, &journal, &owner(1)).await;
+        let (plan, context) = (plan(steps), RunContext::default());
+        let started = start(&run, plan, "eric", false, context, &journal, &owner(1)).await;
         assert!(matches!(started, Err(DriveError::Plan { .. })), "{started:?}");
         assert_eq!(journal.run(&run).await.expect("read"), None);
     }
@@ -574,17 +582,41 @@ impl Journal for Faulty {
         self.journal.claim(run, owner, gone).await
     }
 
-    async fn append(&self, claim: &Claim, events: Vec<Event>) -> Result<i64, JournalError> {
+    async fn append_batch(&self, claim: &Claim, batch: Batch) -> Result<i64, JournalError> {
         let fails = self.writes.fetch_add(1, Ordering::SeqCst) == self.fails_at;
         if fails && !self.after_writing {
             return Err(Self::failure());
         }
-        let at = self.journal.append(claim, events).await?;
+        let at = self.journal.append_batch(claim, batch).await?;
         if fails { Err(Self::failure()) } else { Ok(at) }
     }
 
-    fn queue(&self, claim: &Claim, events: Vec<Event>) {
-        self.journal.queue(claim, events);
+    fn queue_batch(&self, claim: &Claim, batch: Batch) {
+        self.journal.queue_batch(claim, batch);
+    }
+
+    async fn heartbeat(&self, _: &Claim, _: u64) -> Result<Vec<(u64, Request)>, JournalError> {
+        Err(Self::failure())
+    }
+
+    async fn reap(
+        &self,
+        gone: &(dyn for<'o> Fn(&'o Owner) -> bool + Send + Sync),
+        most: usize,
+    ) -> Result<Vec<journal::RunSummary>, JournalError> {
+        self.journal.reap(gone, most).await
+    }
+
+    async fn reply(&self, run: &RunId, digest: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        self.journal.reply(run, digest).await
+    }
+
+    async fn decide(&self, run: &RunId, said: Said) -> Result<journal::Decided, JournalError> {
+        self.journal.decide(run, said).await
+    }
+
+    async fn prune(&self, before: i64, try_only: bool) -> Result<journal::Pruned, JournalError> {
+        self.journal.prune(before, try_only).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<(), JournalError> {
@@ -610,6 +642,10 @@ impl Journal for Faulty {
         most: usize,
     ) -> Result<Vec<journal::RunSummary>, JournalError> {
         self.journal.runs(before, most).await
+    }
+
+    async fn owner(&self, run: &RunId) -> Result<Option<Owner>, JournalError> {
+        self.journal.owner(run).await
     }
 
     async fn run(&self, run: &RunId) -> Result<Option<journal::RunSummary>, JournalError> {
@@ -639,7 +675,7 @@ async fn a_journal_that_fails_ends_the_drive_and_the_next_one_goes_on() {
             let first = scene.drive(&runner).await;
 
             if let Ok(status) = first {
-                assert!(fails_at > 5, "the failure was passed over at write {fails_at}");
+                assert!(fails_at > 3, "the failure was passed over at write {fails_at}");
                 assert_eq!(status, RunStatus::Success);
                 continue;
             }

@@ -80,6 +80,7 @@ fn plan(steps: Vec<PlannedStep>) -> Plan {
         workflow: "w".to_owned(),
         source: "w.yaml".to_owned(),
         source_digest: "sha256:0".to_owned(),
+        extras: Default::default(),
         parameters,
         steps,
     }
@@ -113,6 +114,12 @@ impl Story {
             .iter()
             .map(|decision| match decision {
                 Decision::Start(start) => format!("start {}", start.step),
+                Decision::Resume(start, keep) => format!("resume {} keep {keep}", start.step),
+                Decision::Ask { step, .. } => format!("ask {step}"),
+                Decision::Settle { step, verdict, by } => {
+                    format!("settle {step}: {} by {}", verdict.as_str(), by.join(", "))
+                }
+                Decision::Pass { step } => format!("pass {step}"),
                 Decision::Skip { step, reason } => format!("skip {step}: {reason}"),
                 Decision::Fail { step, failure, .. } => {
                     format!("fail {step}: {}: {}", failure.code, failure.message)
@@ -124,6 +131,19 @@ impl Story {
             let event = match decision {
                 Decision::Start(start) => {
                     Event::StepStarted { step: start.step, attempt: start.attempt }
+                }
+                Decision::Resume(start, keep) => {
+                    Event::StepResumed { step: start.step, attempt: start.attempt, keep }
+                }
+                Decision::Ask { step, .. } => {
+                    let question = Question { quorum: 1, ..Question::default() };
+                    Event::ApprovalAsked { step, question }
+                }
+                Decision::Settle { step, verdict, by } => {
+                    Event::ApprovalSettled { step, verdict, by }
+                }
+                Decision::Pass { step } => {
+                    Event::StepSucceeded { step, attempt: 0, outputs: serde_json::Map::new() }
                 }
                 Decision::Skip { step, reason } => Event::StepSkipped { step, reason },
                 Decision::Fail { step, attempt, failure } => {
@@ -422,11 +442,237 @@ fn a_run_waits_for_a_person_when_nothing_else_can_move() {
     workflow("look\nsure after look asks\nundo after sure\nother")
         .then(&["start look", "start other"])
         .succeeds("look")
+        .then(&["ask sure"])
         .then(&[])
         .succeeds("other")
         .ends(RunStatus::Waiting)
         .happens(Event::RunFinished { status: RunStatus::Waiting })
         .ends(RunStatus::Waiting);
+}
+
+fn answer(step: &str, by: &str, verdict: Answer) -> Event {
+    let reason = (verdict == Answer::Rejected).then(|| "not now".to_owned());
+    Event::ApprovalGiven { step: name(step), by: by.to_owned(), verdict, reason }
+}
+
+#[test]
+fn what_was_approved_goes_on() {
+    workflow("sure asks\nundo after sure")
+        .then(&["ask sure"])
+        .ends(RunStatus::Waiting)
+        .happens(answer("sure", "ann", Answer::Approved))
+        .then(&["settle sure: approved by ann"])
+        .then(&["pass sure"])
+        .then(&["start undo"])
+        .succeeds("undo")
+        .ends(RunStatus::Success);
+}
+
+#[test]
+fn what_was_rejected_is_left_out_and_the_run_says_so() {
+    workflow("sure asks\nundo after sure\nother")
+        .then(&["ask sure", "start other"])
+        .happens(answer("sure", "ann", Answer::Rejected))
+        .happens(answer("sure", "bob", Answer::Approved))
+        .then(&["settle sure: rejected by ann"])
+        .then(&["skip sure: it was rejected by ann: not now"])
+        .then(&["skip undo: it comes after `sure`, which was skipped"])
+        .succeeds("other")
+        .ends(RunStatus::Rejected);
+}
+
+#[test]
+fn an_approval_that_nobody_gave_in_time_is_a_no() {
+    let mut story = workflow("sure asks\nundo after sure");
+    let question = Question { quorum: 2, expires_at: Some(5_000), ..Question::default() };
+    story
+        .happens(Event::ApprovalAsked { step: name("sure"), question })
+        .happens(answer("sure", "ann", Answer::Approved))
+        .happens(answer("sure", "ann", Answer::Approved))
+        .ends(RunStatus::Waiting);
+    assert_eq!(story.state.wake_at(), Some(5_000));
+
+    story.state.tell_time(5_000);
+
+    story
+        .then(&["settle sure: expired by "])
+        .then(&["skip sure: nobody answered in time"])
+        .then(&["skip undo: it comes after `sure`, which was skipped"])
+        .ends(RunStatus::Rejected);
+}
+
+/// A record of writes, each with the status of its answer; 0 for one without an answer.
+fn writes(statuses: &[u16], repeatable: Option<journal::Repeatable>) -> StepRecord {
+    let mut record = StepRecord::default();
+    for (number, status) in (1..).zip(statuses) {
+        let effect = journal::Effect { writes: true, repeatable, ..journal::conformance::effect() };
+        let (step, readings) = (name("a"), journal::Readings::default());
+        record.apply(&Event::EffectIntended { step, attempt: 1, number, effect, readings });
+        if *status > 0 {
+            let outcome =
+                journal::EffectOutcome::Answered { status: *status, bytes: 0, redacted: 0 };
+            let step = name("a");
+            record.apply(&Event::EffectSettled { step, attempt: 1, number, outcome, reply: None });
+        }
+    }
+    record
+}
+
+fn retryable() -> Failure {
+    let disposition = Disposition::Retryable;
+    Failure { disposition, ..Failure::permanent("test.busy", "busy") }
+}
+
+impl Story {
+    /// The attempt of `a` ends like this, and what follows from it happens.
+    fn attempt_ends(&mut self, failure: Failure, record: StepRecord) -> Event {
+        let event = self.state.end_of_attempt(&name("a"), 1, Err(failure), record, 1023);
+        self.happens(event.clone());
+        event
+    }
+}
+
+#[test]
+fn a_step_that_may_do_better_is_tried_again_after_a_wait() {
+    let mut story = workflow("a");
+    story.then(&["start a"]);
+
+    let event = story.attempt_ends(retryable(), StepRecord::default());
+
+    assert!(matches!(event, Event::AttemptFailed { delay_ms: 1000, .. }), "{event:?}");
+    story.then(&[]);
+    assert_eq!(story.state.wake_at(), Some(1000));
+    story.state.tell_time(999);
+    story.then(&[]);
+    story.state.tell_time(1000);
+    story.then(&["start a"]);
+    assert!(matches!(
+        story.attempt_ends(retryable(), StepRecord::default()),
+        Event::AttemptFailed { delay_ms: 2000, .. }
+    ));
+    story.state.tell_time(9_000);
+    story.then(&["start a"]);
+    let event = story.attempt_ends(retryable(), StepRecord::default());
+    assert!(matches!(event, Event::StepFailed { .. }), "three tries: {event:?}");
+    story.ends(RunStatus::Failure);
+}
+
+#[test]
+fn what_has_changed_something_is_not_done_again() {
+    let mut story = workflow("a");
+    story.then(&["start a"]);
+    story.attempt_ends(retryable(), writes(&[201, 200, 503], None));
+    story.state.tell_time(60_000);
+    story.then(&["resume a keep 2"]);
+}
+
+#[test]
+fn a_write_of_unknown_outcome_is_never_tried_again_by_itself() {
+    let mut story = workflow("a");
+    story.then(&["start a"]);
+
+    let event = story.attempt_ends(retryable(), writes(&[201, 0], None));
+
+    assert!(matches!(event, Event::OutcomeUnknown { number: 2, .. }), "{event:?}");
+    story.ends(RunStatus::Waiting).happens(Event::OutcomeSettled {
+        step: name("a"),
+        attempt: 1,
+        number: 2,
+        done: true,
+        by: "ann".to_owned(),
+        reason: None,
+    });
+    story.then(&["resume a keep 2"]).succeeds("a").ends(RunStatus::Success);
+}
+
+#[test]
+fn a_write_that_may_be_repeated_is_until_the_tries_are_used_up() {
+    let conditional = Some(journal::Repeatable::Conditional);
+    let broken = || Failure::permanent("ambiguous", "nobody knows");
+    let mut story = workflow("a");
+    story.then(&["start a"]);
+    for _ in 0..2 {
+        let event = story.attempt_ends(broken(), writes(&[0], conditional));
+        assert!(matches!(event, Event::AttemptFailed { .. }), "{event:?}");
+        story.state.tell_time(i64::MAX);
+        story.then(&["resume a keep 1"]);
+    }
+    let event = story.attempt_ends(broken(), writes(&[0], conditional));
+    assert!(matches!(event, Event::OutcomeUnknown { number: 1, .. }), "{event:?}");
+    story.ends(RunStatus::Waiting);
+}
+
+#[test]
+fn a_step_that_had_found_out_and_written_again_is_in_no_doubt() {
+    let mut story = workflow("a");
+    story.then(&["start a"]);
+    let event = story.attempt_ends(Failure::permanent("x", "x"), writes(&[0, 400], None));
+    assert!(matches!(event, Event::StepFailed { .. }), "{event:?}");
+}
+
+#[test]
+fn a_step_that_does_something_else_than_before_is_over() {
+    let mut story = workflow("a");
+    story.then(&["start a"]);
+    let event = story.attempt_ends(Failure::permanent(DIVERGED, "x"), writes(&[0], None));
+    assert!(matches!(event, Event::StepFailed { .. }), "{event:?}");
+}
+
+#[test]
+fn nothing_is_tried_again_when_the_time_is_up() {
+    let mut plan = plan(vec![step("a")]);
+    plan.extras.timeout_seconds = Some(10);
+    let mut story = Story { state: RunState::new(RunId::fresh(), &plan).expect("a plan") };
+    story.then(&["start a"]);
+    assert_eq!(story.state.wake_at(), Some(10_000));
+    let late = Failure { retry_after_ms: Some(20_000), ..retryable() };
+    let event = story.attempt_ends(late, StepRecord::default());
+    assert!(matches!(event, Event::StepFailed { .. }), "it would be too late: {event:?}");
+
+    let mut story = Story { state: RunState::new(RunId::fresh(), &plan).expect("a plan") };
+    story.then(&["start a"]).state.tell_time(10_000);
+    assert_eq!(story.state.is_out_of_time(), Some(Duration::from_secs(10)));
+    story.happens(Event::RunTimedOut { seconds: 10 }).then(&[]);
+    assert_eq!(story.state.is_out_of_time(), None, "once is enough");
+    story.fails("a").ends(RunStatus::Failure);
+}
+
+#[test]
+fn a_run_that_is_opened_again_keeps_what_is_done() {
+    let mut story = workflow("a\nb after a\nc after b\nd");
+    story.then(&["start a", "start d"]).succeeds("a").succeeds("d").then(&["start b"]);
+    let event = story.state.end_of_attempt(
+        &name("b"),
+        1,
+        Err(Failure::permanent("x", "x")),
+        writes(&[201, 500], None),
+        0,
+    );
+    story.happens(event).then(&["skip c: it comes after `b`, which failed"]);
+    story.ends(RunStatus::Failure).happens(Event::RunFinished { status: RunStatus::Failure });
+    let steps = story.state.behind(None).expect("steps");
+    assert_eq!(steps, [name("b"), name("c")]);
+    assert_eq!(story.state.behind(Some(&name("a"))).expect("steps").len(), 3);
+
+    story.happens(Event::RunReopened { by: "ann".to_owned(), steps });
+
+    story.then(&["resume b keep 1"]).succeeds("b").then(&["start c"]).succeeds("c");
+    story.ends(RunStatus::Success);
+}
+
+#[test]
+fn a_plan_asks_nobody_and_goes_on_behind_a_write_that_it_does_not_make() {
+    let mut story = workflow("sure asks\na after sure\nb after a\nc needs a.x");
+    story.state.plan_only();
+    let yes = "settle sure: approved by the plan, which takes every answer for a yes";
+    story.then(&[yes]).then(&["pass sure"]).then(&["start a"]);
+
+    story.attempt_ends(Failure::permanent(WITHHELD, "x"), StepRecord::default());
+
+    story.then(&[
+        "start b",
+        "skip c: it needs the output `x` of `a`, whose write a plan does not make",
+    ]);
 }
 
 #[test]
@@ -477,8 +723,8 @@ fn an_interrupted_step_runs_again_with_the_same_inputs() {
 
     assert_eq!(first, json!({"at": "2026-11-22T14:03:01Z"}));
     let Next::Do(decisions) = story.state.what_next() else { panic!("nothing to do") };
-    let [Decision::Start(start)] = &decisions[..] else { panic!("{decisions:?}") };
-    assert_eq!((start.attempt, &start.inputs), (2, &first));
+    let [Decision::Resume(start, u32::MAX)] = &decisions[..] else { panic!("{decisions:?}") };
+    assert_eq!((start.attempt, &start.inputs), (1, &first));
 }
 
 fn succeeded(step: &str) -> Event {
@@ -557,7 +803,7 @@ fn every_workflow_ends_with_each_step_settled_once_and_in_order() {
             events.push(Recorded { position, at: position as i64, event });
             RunState::replay(&events).expect("a run")
         };
-        let mut state = tell(Event::RunStarted { run, plan, by, drill });
+        let mut state = tell(Event::RunStarted { run, plan, by, drill, context: Box::default() });
         let mut settled: Vec<StepName> = Vec::new();
         let mut running: Vec<StepName> = Vec::new();
         for turn in 0.. {
@@ -596,6 +842,10 @@ fn every_workflow_ends_with_each_step_settled_once_and_in_order() {
                         settled.push(step.clone());
                         Event::StepSkipped { step, reason }
                     }
+                    Decision::Resume(..)
+                    | Decision::Ask { .. }
+                    | Decision::Settle { .. }
+                    | Decision::Pass { .. } => panic!("nobody is asked and nothing is retried"),
                     Decision::Fail { step, attempt, failure } => {
                         settled.push(step.clone());
                         Event::StepFailed { step, attempt, failure }

@@ -40,11 +40,13 @@ fn started(steps: &[&str]) -> Event {
         workflow: "rollback".to_owned(),
         source: "run books/rollback.yaml".to_owned(),
         source_digest: "sha256:abc".to_owned(),
+        extras: Default::default(),
         parameters: BTreeMap::new(),
         steps: steps.iter().map(|name| planned(name)).collect(),
     };
     let run = RUN.parse().expect("a run");
-    Event::RunStarted { run, plan: Box::new(plan), by: "eric".to_owned(), drill: false }
+    let (plan, by, context) = (Box::new(plan), "eric".to_owned(), Default::default());
+    Event::RunStarted { run, plan, by, drill: false, context }
 }
 
 fn attempt(name: &str, attempt: u32) -> Event {
@@ -53,7 +55,8 @@ fn attempt(name: &str, attempt: u32) -> Event {
 
 fn granted(name: &str, slot: &str, connection: &str, rules: Value) -> Event {
     let (slot, connection) = (slot.to_owned(), connection.to_owned());
-    Event::ConnectionGranted { step: step(name), attempt: 1, slot, connection, rules }
+    let address = None;
+    Event::ConnectionGranted { step: step(name), attempt: 1, slot, connection, rules, address }
 }
 
 fn effect(operation: &str, writes: bool, rule: Option<u32>) -> Effect {
@@ -66,15 +69,19 @@ fn effect(operation: &str, writes: bool, rule: Option<u32>) -> Effect {
         slot: rule.map(|_| "cluster".to_owned()),
         rule,
         request_bytes: if writes && rule.is_some() { 1_300 } else { 0 },
+        repeatable: None,
+        content: None,
+        own: false,
     }
 }
 
 fn intends(name: &str, attempt: u32, number: u32, effect: Effect) -> Event {
-    Event::EffectIntended { step: step(name), attempt, number, effect }
+    let readings = Default::default();
+    Event::EffectIntended { step: step(name), attempt, number, effect, readings }
 }
 
 fn settles(name: &str, attempt: u32, number: u32, outcome: EffectOutcome) -> Event {
-    Event::EffectSettled { step: step(name), attempt, number, outcome }
+    Event::EffectSettled { step: step(name), attempt, number, outcome, reply: None }
 }
 
 fn answered(status: u16, redacted: u64) -> EffectOutcome {
@@ -177,6 +184,7 @@ fn checked(records: u64, marked: u64, findings: u64) -> Audited {
         marked_runs: u64::from(marked > 0),
         marked_records: marked,
         marks: Marks::Read,
+        forgotten_runs: 0,
         damaged_marks: 0,
         findings,
     }
@@ -320,11 +328,11 @@ fn what_is_old_or_hostile_is_shown_as_it_is_and_can_do_nothing() {
             {"record":"run","run":"0192f0c1-7c00-7000-8000-000000000001","workflow":"rollback","source":"run books/rollback.yaml","sourceDigest":"sha256:abc","by":"eric","drill":false,"status":"running","startedAt":"2026-11-22T14:03:01.000Z","finishedAt":null,"cancelledBy":null,"chain":null}
             {"record":"started","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.000Z","position":0,"step":null,"attempt":null,"plugin":null,"by":"eric"}
             {"record":"attempt","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.040Z","position":1,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
-            {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.080Z","position":2,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"connection":"http/x\r\n","rules":null,"slot":"slot\u0007`"}
-            {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.120Z","position":3,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"connection":"http/y","rules":[],"slot":"none"}
-            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.160Z","position":4,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":null,"missingRule":null,"number":1,"operation":"GET /\u001b[2J\n{\"record\":\"call\",\"decision\":\"admitted\"}\",\"x\":\"","outcome":"unknown","precondition":null,"reason":null,"redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":false}
-            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.200Z","position":5,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"x\"}\n{","connection":null,"decision":"denied","deniedBy":null,"digest":null,"durationMs":null,"missingRule":null,"number":2,"operation":null,"outcome":"refused","precondition":null,"reason":"}\n{\"record\":\"finished\"}","redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":null}
-            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.240Z","position":6,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":null,"missingRule":null,"number":3,"operation":"POST /x","outcome":"unknown","precondition":"resourceVersion 4711","reason":null,"redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":true}
+            {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.080Z","position":2,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"address":null,"connection":"http/x\r\n","rules":null,"slot":"slot\u0007`"}
+            {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.120Z","position":3,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"address":null,"connection":"http/y","rules":[],"slot":"none"}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.160Z","position":4,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":null,"missingRule":null,"number":1,"operation":"GET /\u001b[2J\n{\"record\":\"call\",\"decision\":\"admitted\"}\",\"x\":\"","outcome":"unknown","own":false,"precondition":null,"reason":null,"redacted":null,"repeatable":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":false}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.200Z","position":5,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"x\"}\n{","connection":null,"decision":"denied","deniedBy":null,"digest":null,"durationMs":null,"missingRule":null,"number":2,"operation":null,"outcome":"refused","own":null,"precondition":null,"reason":"}\n{\"record\":\"finished\"}","redacted":null,"repeatable":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":null}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.240Z","position":6,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":null,"missingRule":null,"number":3,"operation":"POST /x","outcome":"unknown","own":false,"precondition":"resourceVersion 4711","reason":null,"redacted":null,"repeatable":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":null,"status":null,"writes":true}
             {"record":"succeeded","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.280Z","position":7,"step":"a\"}","attempt":1,"plugin":{"name":"a\"}","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
         "#]],
     );
@@ -340,12 +348,12 @@ fn a_record_for_programs() {
             {"record":"run","run":"0192f0c1-7c00-7000-8000-000000000001","workflow":"rollback","source":"run books/rollback.yaml","sourceDigest":"sha256:abc","by":"eric","drill":false,"status":"failure","startedAt":"2026-11-22T14:03:01.000Z","finishedAt":"2026-11-22T14:03:01.720Z","cancelledBy":"ana\u202e","chain":{"finding":null,"markedRecords":17,"records":19,"sound":true,"soundRecords":19,"unchainedRecords":0}}
             {"record":"started","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.000Z","position":0,"step":null,"attempt":null,"plugin":null,"by":"eric"}
             {"record":"attempt","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.040Z","position":1,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
-            {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.080Z","position":2,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"connection":"kubernetes/prod","rules":["get, patch apps/deployments named web in namespace default","GET /api/v2/incidents/{id}?include"],"slot":"cluster"}
-            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.120Z","position":3,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":80,"missingRule":null,"number":1,"operation":"GET /api/v2/incidents/5?include=…&x=…","outcome":"answered","precondition":null,"reason":null,"redacted":1,"requestBytes":0,"responseBytes":912,"rule":2,"slot":"cluster","status":200,"writes":false}
-            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.160Z","position":4,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":80,"missingRule":null,"number":2,"operation":"patch apps/deployments default/web","outcome":"answered","precondition":"resourceVersion 4711","reason":null,"redacted":0,"requestBytes":1300,"responseBytes":912,"rule":1,"slot":"cluster","status":409,"writes":true}
-            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.280Z","position":7,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"kubernetes.denied","connection":"kubernetes/prod","decision":"denied","deniedBy":"policy-for-all","digest":null,"durationMs":null,"missingRule":{"resource":"apps/deployments","verbs":["delete"]},"number":3,"operation":null,"outcome":"refused","precondition":null,"reason":"kubernetes/prod delete apps/deployments default/web: no rule allows it","redacted":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":"cluster","status":null,"writes":null}
-            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.320Z","position":8,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":40,"missingRule":null,"number":4,"operation":"patch apps/deployments default/web","outcome":"in-doubt","precondition":"resourceVersion 4711","reason":"the connection broke","redacted":null,"requestBytes":1300,"responseBytes":null,"rule":1,"slot":"cluster","status":null,"writes":true}
-            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.400Z","position":10,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"connection.refused","connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":40,"missingRule":null,"number":5,"operation":"discover apps/v1","outcome":"not-made","precondition":null,"reason":"nobody answers","redacted":null,"requestBytes":0,"responseBytes":null,"rule":null,"slot":"cluster","status":null,"writes":false}
+            {"record":"granted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.080Z","position":2,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"address":null,"connection":"kubernetes/prod","rules":["get, patch apps/deployments named web in namespace default","GET /api/v2/incidents/{id}?include"],"slot":"cluster"}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.120Z","position":3,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":80,"missingRule":null,"number":1,"operation":"GET /api/v2/incidents/5?include=…&x=…","outcome":"answered","own":false,"precondition":null,"reason":null,"redacted":1,"repeatable":null,"requestBytes":0,"responseBytes":912,"rule":2,"slot":"cluster","status":200,"writes":false}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.160Z","position":4,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":80,"missingRule":null,"number":2,"operation":"patch apps/deployments default/web","outcome":"answered","own":false,"precondition":"resourceVersion 4711","reason":null,"redacted":0,"repeatable":null,"requestBytes":1300,"responseBytes":912,"rule":1,"slot":"cluster","status":409,"writes":true}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.280Z","position":7,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"kubernetes.denied","connection":"kubernetes/prod","decision":"denied","deniedBy":"policy-for-all","digest":null,"durationMs":null,"missingRule":{"resource":"apps/deployments","verbs":["delete"]},"number":3,"operation":null,"outcome":"refused","own":null,"precondition":null,"reason":"kubernetes/prod delete apps/deployments default/web: no rule allows it","redacted":null,"repeatable":null,"requestBytes":null,"responseBytes":null,"rule":null,"slot":"cluster","status":null,"writes":null}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.320Z","position":8,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":null,"connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":40,"missingRule":null,"number":4,"operation":"patch apps/deployments default/web","outcome":"in-doubt","own":false,"precondition":"resourceVersion 4711","reason":"the connection broke","redacted":null,"repeatable":null,"requestBytes":1300,"responseBytes":null,"rule":1,"slot":"cluster","status":null,"writes":true}
+            {"record":"call","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.400Z","position":10,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"connection.refused","connection":"kubernetes/prod","decision":"admitted","deniedBy":null,"digest":"blake3:0","durationMs":40,"missingRule":null,"number":5,"operation":"discover apps/v1","outcome":"not-made","own":false,"precondition":null,"reason":"nobody answers","redacted":null,"repeatable":null,"requestBytes":0,"responseBytes":null,"rule":null,"slot":"cluster","status":null,"writes":false}
             {"record":"interrupted","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.480Z","position":12,"step":"undo","attempt":1,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
             {"record":"attempt","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.520Z","position":13,"step":"undo","attempt":2,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null}}
             {"record":"failed","run":"0192f0c1-7c00-7000-8000-000000000001","at":"2026-11-22T14:03:01.560Z","position":14,"step":"undo","attempt":2,"plugin":{"name":"undo","version":"1.0.0","digest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","signer":null},"code":"limit.cpu","details":{"limitMs":10000,"usedMs":10004},"reason":"it computed for more than 10 s","struck":"limit"}
@@ -507,10 +515,10 @@ fn summaries() {
     check(
         &(lines.join("\n") + "\n"),
         &expect![[r#"
-        {"damagedMarks":0,"findings":0,"markedRecords":30,"markedRuns":3,"marks":"read","records":30,"result":"sound","runs":3,"soundRecords":30,"soundRuns":3,"unchainedRecords":0}
-        {"damagedMarks":1,"findings":1,"markedRecords":20,"markedRuns":2,"marks":"read","records":30,"result":"broken","runs":3,"soundRecords":27,"soundRuns":2,"unchainedRecords":6}
-        {"damagedMarks":0,"findings":0,"markedRecords":0,"markedRuns":0,"marks":"missing","records":1,"result":"sound","runs":1,"soundRecords":1,"soundRuns":1,"unchainedRecords":0}
-        {"damagedMarks":0,"findings":0,"markedRecords":0,"markedRuns":0,"marks":"unreadable","records":0,"result":"sound","runs":0,"soundRecords":0,"soundRuns":0,"unchainedRecords":0}
-    "#]],
+            {"damagedMarks":0,"findings":0,"forgottenRuns":0,"markedRecords":30,"markedRuns":3,"marks":"read","records":30,"result":"sound","runs":3,"soundRecords":30,"soundRuns":3,"unchainedRecords":0}
+            {"damagedMarks":1,"findings":1,"forgottenRuns":0,"markedRecords":20,"markedRuns":2,"marks":"read","records":30,"result":"broken","runs":3,"soundRecords":27,"soundRuns":2,"unchainedRecords":6}
+            {"damagedMarks":0,"findings":0,"forgottenRuns":0,"markedRecords":0,"markedRuns":0,"marks":"missing","records":1,"result":"sound","runs":1,"soundRecords":1,"soundRuns":1,"unchainedRecords":0}
+            {"damagedMarks":0,"findings":0,"forgottenRuns":0,"markedRecords":0,"markedRuns":0,"marks":"unreadable","records":0,"result":"sound","runs":0,"soundRecords":0,"soundRuns":0,"unchainedRecords":0}
+        "#]],
     );
 }

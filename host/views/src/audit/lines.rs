@@ -9,7 +9,7 @@ use super::{
 };
 use crate::look::rfc3339;
 use crate::{escape, verdict};
-use journal::{EffectOutcome, RunId};
+use journal::{EffectOutcome, Failure, RunId};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -92,25 +92,75 @@ fn told(audit: &Audit, record: &Record) -> (&'static str, Value) {
         What::CancelAsked { by } => ("cancel-requested", json!({"by": by})),
         What::Finished { status } => ("finished", json!({"status": status.as_str()})),
         What::Attempt => ("attempt", json!({})),
-        What::Granted { slot, connection, rules } => {
+        What::TimedOut { seconds } => ("timed-out", json!({"seconds": seconds})),
+        What::Reopened { by, steps } => ("reopened", json!({"by": by, "steps": steps})),
+        What::TakenUp { by } => ("taken-up", json!({"by": by})),
+        What::Resumed { keep } => {
+            // All of it counts, and not a number that nobody ever gave.
+            ("resumed", json!({"keep": Some(*keep).filter(|keep| *keep < u32::MAX)}))
+        }
+        What::TriedAgain { failure, delay_ms } => {
+            let mut rest = failed(failure);
+            rest["delayMs"] = json!(delay_ms);
+            ("tried-again", rest)
+        }
+        What::Granted { slot, connection, rules, address } => {
             let words =
                 rules.as_array().map(|rules| rules.iter().map(in_words).collect::<Vec<_>>());
-            ("granted", json!({"slot": slot, "connection": connection, "rules": words}))
+            let rest = json!({
+                "slot": slot,
+                "connection": connection,
+                "rules": words,
+                "address": address,
+            });
+            ("granted", rest)
         }
         What::Call(call) => ("call", self::call(record.at, call)),
-        What::Succeeded => ("succeeded", json!({})),
-        What::Failed { failure } => {
-            let rest = json!({
-                "code": failure.code,
-                "reason": words_of(failure),
-                "struck": struck(failure),
-                "details": facts_of(failure),
-            });
-            ("failed", rest)
+        What::AskedAgain { why, call } => {
+            let mut rest = self::call(record.at, call);
+            rest["why"] = json!(without_query_values(why));
+            ("asked-again", rest)
         }
+        What::Planned { effect, rehearsed } => {
+            let rest = json!({
+                "connection": effect.connection,
+                "operation": without_query_values(&effect.operation),
+                "precondition": effect.precondition,
+                "digest": effect.digest,
+                "rehearsedStatus": rehearsed,
+            });
+            ("planned", rest)
+        }
+        What::OutcomeUnknown { number, question } => {
+            ("outcome-unknown", json!({"number": number, "question": question}))
+        }
+        What::OutcomeSettled { number, done, by, reason } => {
+            let by = without_query_values(by);
+            let rest = json!({"number": number, "done": done, "by": by, "reason": reason});
+            ("outcome-settled", rest)
+        }
+        What::ApprovalAsked { question } => ("approval-asked", json!({"question": question})),
+        What::ApprovalGiven { by, verdict, reason } => {
+            let rest = json!({"by": by, "verdict": verdict.as_str(), "reason": reason});
+            ("approval-given", rest)
+        }
+        What::ApprovalSettled { verdict, by } => {
+            ("approval-settled", json!({"verdict": verdict.as_str(), "by": by}))
+        }
+        What::Succeeded => ("succeeded", json!({})),
+        What::Failed { failure } => ("failed", failed(failure)),
         What::Skipped { reason } => ("skipped", json!({"reason": reason})),
         What::Interrupted => ("interrupted", json!({})),
     }
+}
+
+fn failed(failure: &Failure) -> Value {
+    json!({
+        "code": failure.code,
+        "reason": words_of(failure),
+        "struck": struck(failure),
+        "details": facts_of(failure),
+    })
 }
 
 fn call(at: i64, call: &Call) -> Value {
@@ -141,6 +191,8 @@ fn call(at: i64, call: &Call) -> Value {
         "precondition": effect.and_then(|effect| effect.precondition.as_deref()),
         "writes": effect.map(|effect| effect.writes),
         "digest": effect.map(|effect| effect.digest.as_str()),
+        "own": effect.map(|effect| effect.own),
+        "repeatable": effect.and_then(|effect| effect.repeatable),
         "rule": effect.and_then(|effect| effect.rule),
         "deniedBy": denial.map(|denial| denial.by.as_str()),
         "missingRule": denial.map(|denial| &denial.rule),

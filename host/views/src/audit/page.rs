@@ -5,9 +5,9 @@ use super::{
     words_of,
 };
 use crate::look::{BAD, BOLD, DIM, Look, PLAIN, Row, bytes, duration};
-use crate::{escape, rules, verdict, words};
+use crate::{escape, question, rules, verdict, words};
 use anstyle::Style;
-use journal::{Denial, Effect, EffectOutcome};
+use journal::{Denial, Effect, EffectOutcome, Failure};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
@@ -83,7 +83,7 @@ impl Page {
     }
 
     fn record(&mut self, audit: &Audit, record: &Record) {
-        let (style, kind, lines) = told(audit, record);
+        let (style, kind, lines) = told(audit, record, &self.look);
         let mut lines = lines.into_iter();
         let first = lines.next().unwrap_or_default();
         self.line(
@@ -112,7 +112,7 @@ fn who(record: &Record) -> String {
 }
 
 /// A word for what happened, and what there is to say of it.
-fn told(audit: &Audit, record: &Record) -> (Style, &'static str, Vec<String>) {
+fn told(audit: &Audit, record: &Record, look: &Look) -> (Style, &'static str, Vec<String>) {
     let plain = |text: &str| escape::plain(text).into_owned();
     match &record.what {
         What::Started => (PLAIN, "started", vec![format!("by {}", plain(&audit.run.by))]),
@@ -122,30 +122,82 @@ fn told(audit: &Audit, record: &Record) -> (Style, &'static str, Vec<String>) {
         What::Finished { status } => {
             (BOLD, "ended", vec![format!("the run {}", words::run_verb(*status))])
         }
+        What::TimedOut { seconds } => (BAD, "timed out", vec![words::timed_out(*seconds)]),
+        What::Reopened { by, steps } => {
+            let names: Vec<_> = steps.iter().map(|step| plain(step.as_str())).collect();
+            let text = format!("{} has this tried again: {}", plain(by), names.join(", "));
+            (BOLD, "reopened", vec![text])
+        }
+        What::TakenUp { by } => {
+            (BOLD, "taken up", vec![format!("{} drives it on in another process", plain(by))])
+        }
         What::Attempt => (PLAIN, "attempt", vec![plugin(audit, record)]),
-        What::Granted { slot, connection, rules } => {
-            let mut lines = vec![format!("{} as `{}`", plain(connection), plain(slot))];
+        What::Resumed { keep: u32::MAX } => {
+            (PLAIN, "resumed", vec!["from its start, all that is on record counts".to_owned()])
+        }
+        What::Resumed { keep } => {
+            (PLAIN, "resumed", vec![format!("from its start, calls up to number {keep} count")])
+        }
+        What::TriedAgain { failure, delay_ms } => {
+            let delay = words::wait(i64::try_from(*delay_ms).unwrap_or(i64::MAX));
+            let mut lines = why_failed(failure);
+            lines.push(format!("tried again after {delay}"));
+            (BAD, struck(failure).unwrap_or("failed"), lines)
+        }
+        What::Granted { slot, connection, rules, address } => {
+            let at = address.as_ref().map(|at| format!(", at {}", plain(at))).unwrap_or_default();
+            let mut lines = vec![format!("{} as `{}`{at}", plain(connection), plain(slot))];
             lines.extend(numbered(rules));
             (PLAIN, "granted", lines)
         }
         What::Call(call) => self::call(record.at, call),
-        What::Succeeded => (PLAIN, "succeeded", Vec::new()),
-        What::Failed { failure } => {
-            let kind = struck(failure);
-            let first = match words_of(failure) {
-                Some(text) => format!("{text} ({})", failure.code),
-                None => format!("({})", failure.code),
-            };
-            let facts = facts_of(failure).map(|facts| escape::json(facts.to_string()));
-            let lines = std::iter::once(plain(&first)).chain(facts).collect();
-            (BAD, kind.unwrap_or("failed"), lines)
+        What::AskedAgain { why, call } => {
+            let (style, _, mut lines) = self::call(record.at, call);
+            lines.insert(0, plain(&without_query_values(why)));
+            (style, "asked again", lines)
         }
+        What::Planned { effect, rehearsed } => {
+            let tried = match rehearsed {
+                Some(status) => format!("tried on the far side and taken back, answered {status}"),
+                None => "shown, and not sent".to_owned(),
+            };
+            (BOLD, "planned", vec![subject(effect), tried])
+        }
+        What::OutcomeUnknown { number, .. } => {
+            let text = format!("nobody knows whether call {number} took effect; a person is asked");
+            (BAD, "unknown", vec![text])
+        }
+        What::OutcomeSettled { number, done, by, reason } => {
+            let found = question::found(*done, &without_query_values(by), reason.as_deref());
+            (BOLD, "settled", vec![format!("call {number}: {found}")])
+        }
+        What::ApprovalAsked { question } => {
+            (BOLD, "asked", vec![question::needs(question, &[], look)])
+        }
+        What::ApprovalGiven { by, verdict, reason } => {
+            (BOLD, "answered", vec![question::said(by, *verdict, reason.as_deref())])
+        }
+        What::ApprovalSettled { verdict, by } => {
+            (BOLD, "decided", vec![question::ended(*verdict, by)])
+        }
+        What::Succeeded => (PLAIN, "succeeded", Vec::new()),
+        What::Failed { failure } => (BAD, struck(failure).unwrap_or("failed"), why_failed(failure)),
         What::Skipped { reason } => (PLAIN, "skipped", vec![plain(reason)]),
         What::Interrupted => {
             let text = "the host ended in the middle of it; nobody knows how far it came";
             (BAD, "broken off", vec![text.to_owned()])
         }
     }
+}
+
+/// What the host's own codes and measures say of it.
+fn why_failed(failure: &Failure) -> Vec<String> {
+    let first = match words_of(failure) {
+        Some(text) => format!("{text} ({})", failure.code),
+        None => format!("({})", failure.code),
+    };
+    let facts = facts_of(failure).map(|facts| escape::json(facts.to_string()));
+    std::iter::once(escape::plain(&first).into_owned()).chain(facts).collect()
 }
 
 fn plugin(audit: &Audit, record: &Record) -> String {
@@ -205,6 +257,7 @@ fn call(at: i64, call: &Call) -> (Style, &'static str, Vec<String>) {
 /// Why a call was let through. The rule's number is that in the list that was granted.
 fn admitted(effect: &Effect) -> String {
     match (effect.rule, request_bytes(effect)) {
+        _ if effect.own => "the host's own, needs no rule".to_owned(),
         (Some(rule), _) => format!("admitted by rule {rule}"),
         // The journal that tells of it did not name rules yet.
         (None, None) => "admitted by rule -".to_owned(),

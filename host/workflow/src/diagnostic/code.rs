@@ -45,7 +45,7 @@ codes! {
     EmptyText "empty-text" Error "A text that must say something is empty.";
     FunctionArguments "function-arguments" Error "A function is called with arguments that it does not take.";
     IgnoredKey "ignored-key" Warning "Relay acts on this key, Bowline does not.";
-    MalformedExtras "malformed-extras" Error "What only this host reads of a step can't be understood.";
+    MalformedExtras "malformed-extras" Error "What only this host reads of a workflow or a step can't be understood.";
     MalformedReference "malformed-reference" Error "A reference lacks a name that is a plain text.";
     MissingConnection "missing-connection" Error "The plugin needs a connection and the step names none.";
     MissingInput "missing-input" Error "The plugin needs an input and the step has none.";

@@ -7,10 +7,11 @@ use super::fields::{Empty, Fields, Path, what};
 use super::{Container, Document, Parameter, Source, Step, Trigger, Written};
 use crate::StepKind;
 use crate::diagnostic::{Code, Diagnostic, printable, quote};
-use crate::extras::{EXTRAS_KEY, StepExtras};
+use crate::extras::{EXTRAS_KEY, RunExtras, StepExtras};
 use crate::source::{Span, Spanned};
 use crate::tags::Values;
 use crate::yaml::{Kind, Node};
+use serde_json::Value;
 
 const ROOT_KEYS: &[&str] = &[
     "apiVersion",
@@ -25,6 +26,7 @@ const ROOT_KEYS: &[&str] = &[
     "parameters",
     "steps",
     "triggers",
+    EXTRAS_KEY,
 ];
 const PARAMETER_KEYS: &[&str] = &["description", "default", "type"];
 const STEP_KEYS: &[&str] = &[
@@ -43,6 +45,10 @@ const STEP_KEYS: &[&str] = &[
     EXTRAS_KEY,
 ];
 const TRIGGER_KEYS: &[&str] = &["name", "source", "binding", "when"];
+const RUN_EXTRAS_HELP: &str =
+    "it can hold `retry`, for all steps, and `timeoutSeconds`, for the whole run";
+const STEP_EXTRAS_HELP: &str =
+    "it can hold `grants`, by connection, `limits`, `retry` and `timeoutSeconds`";
 const SOURCE_TYPES: &[&str] = &["schedule", "push", "webhook"];
 const WEBHOOK_KEYS: &[&str] =
     &["type", "image", "spec", "env", "input", "inputFile", "command", "args"];
@@ -83,6 +89,10 @@ pub(super) fn document(root: &Node, found: &mut Vec<Diagnostic>) -> Option<Docum
                     || !matches!(value.kind(), Kind::Sequence);
             }
             "triggers" => document.triggers = list(&mut fields, &value, &path, trigger),
+            EXTRAS_KEY => {
+                document.extras =
+                    extras(&mut fields, &value, &path, RunExtras::read, RUN_EXTRAS_HELP);
+            }
             _ => fields.unknown_key(&key, &Path::ROOT, ROOT_KEYS),
         }
     }
@@ -188,7 +198,10 @@ fn step(fields: &mut Fields<'_>, node: &Node, path: &Path<'_>) -> Option<Step> {
             "description" => (),
             "dependsOn" => step.depends_on = depends_on(fields, &value, &path_of_field),
             "when" => step.when = written(fields, &value),
-            EXTRAS_KEY => step.extras = extras(fields, &value, &path_of_field),
+            EXTRAS_KEY => {
+                step.extras =
+                    extras(fields, &value, &path_of_field, StepExtras::read, STEP_EXTRAS_HELP);
+            }
             _ if container_field(fields, &mut step.container, &key, &value, path) => (),
             _ => fields.unknown_key(&key, path, STEP_KEYS),
         }
@@ -206,17 +219,22 @@ fn step(fields: &mut Fields<'_>, node: &Node, path: &Path<'_>) -> Option<Step> {
 }
 
 /// What only this host reads. Rules hold `${inputs.x}`, so none of it is an expression.
-fn extras(fields: &mut Fields<'_>, node: &Node, path: &Path<'_>) -> StepExtras {
+fn extras<T: Default>(
+    fields: &mut Fields<'_>,
+    node: &Node,
+    path: &Path<'_>,
+    read: fn(&Value) -> Result<T, String>,
+    help: &str,
+) -> T {
     if !fields.is_mapping(node, path) {
-        return StepExtras::default();
+        return T::default();
     }
     let value = fields.values.data(node);
-    StepExtras::read(&value).unwrap_or_else(|error| {
+    read(&value).unwrap_or_else(|error| {
         let message = format!("{} can't be understood: {}", quote(EXTRAS_KEY), printable(&error));
         let diagnostic = Diagnostic::new(Code::MalformedExtras, node.head(), message);
-        let help = "it can hold `grants`, by connection, and `limits`";
         fields.report(diagnostic.helping(help).at(path.to_string()));
-        StepExtras::default()
+        T::default()
     })
 }
 

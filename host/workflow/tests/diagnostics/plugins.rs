@@ -72,6 +72,65 @@ steps:
     limit: {calls: 3}
 #   ^^^^^ malformed-extras: `x-bowline` can't be understood: unknown field `limit`
 "#
+    how_often_and_for_how_long_is_said_in_bounds r#"
+x-bowline: {retry: {attempts: 20, delaySeconds: 3600, maxDelaySeconds: 86400}, timeoutSeconds: 604800}
+steps:
+- name: a
+  image: anything
+  x-bowline:
+    retry: {attempts: 0}
+#   ^^^^^ malformed-extras: `retry.attempts` must be 1 to 20
+- name: b
+  image: anything
+  x-bowline:
+    retry: {attempts: 3, delay: 5}
+#   ^^^^^ malformed-extras: unknown field `delay`
+- name: c
+  image: anything
+  x-bowline:
+    retry: {delaySeconds: "5"}
+#   ^^^^^ malformed-extras: invalid type: string "5", expected u64
+- name: d
+  image: anything
+  x-bowline:
+    retry: 3
+#   ^^^^^ malformed-extras: invalid type: integer `3`, expected struct Retry
+- name: e
+  image: anything
+  x-bowline:
+    timeoutSeconds: 604801
+#   ^^^^^^^^^^^^^^ malformed-extras: `timeoutSeconds` must be 1 to 604800
+- name: f
+  image: anything
+  x-bowline:
+    retry: {maxDelaySeconds: 1.5}
+#   ^^^^^ malformed-extras: invalid type: floating point `1.5`, expected u64
+- name: g
+  type: approval
+  x-bowline:
+    timeoutSeconds: 0
+#   ^^^^^^^^^^^^^^ malformed-extras: `timeoutSeconds` must be 1 to 604800
+- name: h
+  type: approval
+  x-bowline: {timeoutSeconds: 900}
+- name: i
+  image: anything
+  x-bowline: {retry: {attempts: 1}, timeoutSeconds: 1}
+"#
+    a_workflow_says_it_for_all_its_steps r#"
+x-bowline:
+  retry: {attempts: 21}
+# ^^^^^ malformed-extras: `x-bowline` can't be understood: `retry.attempts` must be 1 to 20
+"#
+    a_workflow_grants_nothing r#"
+x-bowline:
+  limits: {calls: 3}
+# ^^^^^^ malformed-extras: unknown field `limits`, expected `retry` or `timeoutSeconds`
+"#
+    a_workflow_s_extras_are_a_mapping r#"
+x-bowline: 5
+#          ^ wrong-type: `x-bowline` must be a mapping
+"#
     a_computed_connection_is_not_judged r#"
 parameters: {cluster: {}}
 steps:

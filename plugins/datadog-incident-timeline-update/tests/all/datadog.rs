@@ -1,6 +1,6 @@
 //! A pretended Datadog that loses answers, refuses keys and forgets texts.
 
-use bowline_sdk::testing::{Answer, Host, SentRequest, lost, unreachable};
+use bowline_sdk::testing::{Answer, Host, SentRequest, done, lost, unreachable};
 use bowline_sdk::{ConnectError, Failure};
 use datadog_incident_timeline_update::run;
 use serde_json::{Value, json};
@@ -14,6 +14,9 @@ pub(crate) const KEY: &str = "00112233445566778899aabbccddeeff";
 pub(crate) enum Fate {
     /// It takes effect, and its answer is lost.
     DoneAndLost,
+    /// It took effect before a crash, as the host tells it: once as an error, once as an answer.
+    DoneBefore,
+    DoneBeforeAsAnswer,
     /// It takes effect, and a proxy answers.
     DoneAnd(u16),
     /// It is lost, and so is its answer.
@@ -94,6 +97,8 @@ impl Datadog {
         self.cells.push(cell.clone());
         match fate {
             Some(Fate::DoneAndLost) => Err(lost("http")),
+            Some(Fate::DoneBefore) => Err(done()),
+            Some(Fate::DoneBeforeAsAnswer) => Ok(Answer::done()),
             Some(Fate::DoneAnd(status)) => Ok(Answer::new(status, "<html>Bad Gateway</html>")),
             _ => Ok(Answer::json(201, &json!({"data": cell}))),
         }

@@ -2,8 +2,8 @@
 
 use crate::datadog::{Datadog, Fate, KEY, inputs, post, with};
 use bowline_sdk::Disposition;
-use bowline_sdk::testing::{Answer, Host};
-use datadog_incident_timeline_update::run;
+use bowline_sdk::testing::{Answer, Host, done};
+use datadog_incident_timeline_update::{Inputs, Outputs, run};
 use serde_json::json;
 
 #[test]
@@ -29,6 +29,8 @@ fn whatever_happens_the_cell_is_there_exactly_once() {
         ("429, certainly not posted", vec![Fate::Refused(429)], 0, 2),
         ("no connection", vec![Fate::Unsent], 0, 2),
         ("lost, then the answer is lost", vec![Fate::Lost, Fate::DoneAndLost], 0, 2),
+        ("posted before a crash", vec![Fate::DoneBefore], 0, 1),
+        ("posted before a crash, told as an answer", vec![Fate::DoneBeforeAsAnswer], 0, 1),
     ];
     for (name, fates, lag, posts) in cases {
         let (host, datadog) = with(Datadog { fates: fates.into(), lag, ..Datadog::default() });
@@ -72,6 +74,47 @@ fn t01_where_one_cannot_look_nothing_is_sent_again() {
     let (host, datadog) = with(Datadog { list: Some(403), ..Datadog::default() });
     let failure = post(&host.attempt(2)).expect_err("nobody knows");
     assert_eq!((failure.code(), datadog.borrow().posts), ("ambiguous", 0));
+}
+
+#[test]
+fn a_cell_that_was_posted_before_a_crash_is_there_whatever_a_look_shows() {
+    for fate in [Fate::DoneBefore, Fate::DoneBeforeAsAnswer] {
+        for (list, lag) in [(Some(403), 0), (None, 1)] {
+            let fates = vec![fate].into();
+            let (host, datadog) = with(Datadog { fates, list, lag, ..Datadog::default() });
+            assert_eq!(post(&host).expect("outputs"), json!({"posted": true}));
+            assert_eq!(datadog.borrow().posts, 1);
+            let lines = host.lines();
+            assert!(lines.iter().any(|line| line.ends_with("its id is lost")), "{lines:?}");
+        }
+    }
+}
+
+#[test]
+fn the_host_is_told_where_to_look_for_a_cell() {
+    let text = include_str!("../../plugin.toml");
+    let manifest = bowline_sdk::manifest::manifest::<Inputs, Outputs>(text).expect("a manifest");
+    let path = "/api/v2/incidents/${inputs.incident_id}/timeline";
+    let verify = json!([{"method": "POST", "path": path, "look": path, "contains": "${step.key}",
+        "recognised": false}]);
+    assert_eq!(manifest["connections"]["datadog"]["verify"], verify);
+
+    let (host, datadog) = with(Datadog::default());
+    post(&host).expect("outputs");
+    assert!(datadog.borrow().cells[0].to_string().contains(KEY), "what it looks for is there");
+}
+
+#[test]
+fn a_cell_that_got_its_text_before_a_crash_is_mended_already() {
+    for before in [Err(done()), Ok(Answer::done())] {
+        let host = Host::new().http("datadog", move |request| match request.method.as_str() {
+            "POST" => Ok(Answer::new(201, r#"{"data":{"id":"c","attributes":{"content":{}}}}"#)),
+            _ => before.clone(),
+        });
+        assert_eq!(post(&host).expect("outputs"), json!({"cell_id": "c", "posted": true}));
+        let lines = host.lines();
+        assert!(!lines.iter().any(|line| line.starts_with("warn ")), "{lines:?}");
+    }
 }
 
 #[test]

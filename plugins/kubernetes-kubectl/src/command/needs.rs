@@ -15,6 +15,8 @@ pub struct Needs {
     pub verbs: &'static [&'static str],
     /// JSON pointers that its patches touch; empty for all.
     pub fields: &'static [&'static str],
+    /// Further ones that only its patches of Deployments touch.
+    pub of_deployments: &'static [&'static str],
     /// A subresource that is read and patched, or empty.
     pub subresource: &'static str,
     /// Whether it reads the history.
@@ -27,7 +29,14 @@ impl Needs {
     /// Only these verbs.
     #[must_use]
     pub const fn only(verbs: &'static [&'static str]) -> Self {
-        Self { verbs, fields: &[], subresource: "", history: false, watches: false }
+        Self {
+            verbs,
+            fields: &[],
+            of_deployments: &[],
+            subresource: "",
+            history: false,
+            watches: false,
+        }
     }
 
     /// The types whose lists hold the history.
@@ -71,8 +80,12 @@ impl Needs {
                 let place = place(target.kind.namespaced);
                 let rest = format!("{place},\"name\":\"{}\"", target.name);
                 let mut own = rest.clone();
-                if !self.fields.is_empty() {
-                    own = format!("{rest},\"fields\":{}", list(self.fields));
+                let mut fields = self.fields.to_vec();
+                if target.kind.name == "Deployment" {
+                    fields.extend_from_slice(self.of_deployments);
+                }
+                if !fields.is_empty() {
+                    own = format!("{rest},\"fields\":{}", list(&fields));
                 }
                 // One verb each: the rule that grants one need not grant another.
                 for verb in self.verbs {

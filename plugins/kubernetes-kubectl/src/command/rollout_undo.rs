@@ -1,8 +1,9 @@
 //! `rollout undo`: brings a Deployment, StatefulSet or DaemonSet back to an earlier revision, once.
 //!
 //! Everything is decided before the one write: the goal is frozen, the write holds only for the
-//! object that was looked at, and it carries the step's mark. After a lost answer or a conflict
-//! the step looks and compares; it never decides anew which revision to go to.
+//! object that was looked at. After a lost answer or a conflict the step looks and compares; it
+//! never decides anew which revision to go to. A step that is run again after a crash is told what
+//! it was told before, so it comes to the same write, on the same condition.
 
 mod write;
 
@@ -12,12 +13,11 @@ use crate::kinds;
 use crate::outcome::Done;
 use crate::session::{Session, Target};
 use crate::undo::history::{self, Chosen, NotInHistory};
-use crate::undo::mark::{self, Mark};
 use crate::undo::{REVISION, annotation, revisions, selector, template, warnings};
 use crate::wording;
 use bowline_sdk::kubernetes::{self, everything};
 use bowline_sdk::{Failure, log};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// This command.
 pub const COMMAND: Command = Command {
@@ -26,7 +26,8 @@ pub const COMMAND: Command = Command {
     reads_documents: false,
     needs: Needs {
         history: true,
-        fields: &["/spec/template", "/metadata/annotations"],
+        fields: &["/spec/template"],
+        of_deployments: &["/metadata/annotations"],
         ..Needs::only(&["get", "patch"])
     },
     run: Run::Each {
@@ -44,7 +45,6 @@ struct Undo<'a> {
     target: &'a Target,
     /// The revision asked for; 0 for the previous one.
     wanted: i64,
-    key: String,
 }
 
 fn undo(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
@@ -58,7 +58,7 @@ fn undo(session: &Session<'_>, target: &Target) -> Result<Done, Failure> {
         return Err(Failure::config(text));
     }
     let wanted = wanted(session.call.number("to-revision")?)?;
-    Undo { session, target, wanted, key: session.ctx.idempotency_key() }.run()
+    Undo { session, target, wanted }.run()
 }
 
 fn wanted(given: Option<i64>) -> Result<i64, Failure> {
@@ -82,9 +82,6 @@ impl Undo<'_> {
 
     fn run(&self) -> Result<Done, Failure> {
         let object = self.session.get(self.target)?;
-        if let Some(mark) = mark::find(&object, &self.key) {
-            return self.done_before(&object, &mark);
-        }
         for warning in warnings::managers(&object, &self.target.kind.api.resource) {
             log::warn!("{warning}");
         }
@@ -171,26 +168,6 @@ impl Undo<'_> {
              and try again",
         ))
     }
-
-    /// The mark of this step is there: an earlier attempt's write took effect.
-    fn done_before(&self, object: &Value, mark: &Mark) -> Result<Done, Failure> {
-        let template = template_of(object);
-        if template::digest(template) != mark.template {
-            return Err(Failure::permanent(
-                "conflict",
-                format!(
-                    "{} was rolled back to revision {} by an earlier attempt of this step, then \
-                     changed by someone else; it is left as it is",
-                    self.named(),
-                    mark.to
-                ),
-            ));
-        }
-        log::info!("an earlier attempt of this step has rolled back already; nothing is sent");
-        let message = format!("{} rolled back", self.target.label());
-        let images = template::images(template);
-        Ok(described(Done::new(true, message).at(object), mark.from, mark.to, images))
-    }
 }
 
 /// The ReplicaSets or ControllerRevisions that an object's selector matches.
@@ -219,16 +196,12 @@ pub(crate) fn list(
 }
 
 fn outputs(changed: bool, from: Option<i64>, chosen: &Chosen, message: String) -> Done {
-    let images = template::images(&chosen.template);
-    described(Done::new(changed, message), from, chosen.revision, images)
-}
-
-fn described(done: Done, from: Option<i64>, to: i64, images: Map<String, Value>) -> Done {
+    let done = Done::new(changed, message);
     let done = match from {
         Some(from) => done.with("fromRevision", from),
         None => done,
     };
-    done.with("toRevision", to).with("images", images)
+    done.with("toRevision", chosen.revision).with("images", template::images(&chosen.template))
 }
 
 pub(crate) fn template_of(object: &Value) -> &Value {

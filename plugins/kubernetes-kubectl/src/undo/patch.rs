@@ -5,8 +5,8 @@
 //! annotations yet. Replicas, strategy and selector are not touched. A ControllerRevision holds its
 //! own patch, which is sent as it is.
 
-use super::{history::Chosen, mark};
-use crate::members::{nest, put};
+use super::history::Chosen;
+use crate::members::put;
 use bowline_sdk::kubernetes::PatchKind;
 use serde_json::{Map, Value};
 
@@ -20,16 +20,12 @@ const OF_THE_DEPLOYMENT: &[&str] = &[
     "deprecated.deployment.rollback.to",
 ];
 
-/// The patch that brings `object` to `chosen`, with this step's mark in it.
+/// The patch that brings `object` to `chosen`.
 #[must_use]
-pub fn patch(object: &Value, chosen: &Chosen, mark: &str) -> (PatchKind, Value) {
-    if let Some(Value::Object(data)) = &chosen.data {
-        let mut patch = data.clone();
-        put(&mut patch, "metadata", nest(&["annotations", mark::ANNOTATION], mark.into()));
-        return (PatchKind::StrategicMerge, Value::Object(patch));
+pub fn patch(object: &Value, chosen: &Chosen) -> (PatchKind, Value) {
+    if let Some(data) = &chosen.data {
+        return (PatchKind::StrategicMerge, data.clone());
     }
-    let mut annotations = annotations(object, chosen);
-    annotations.insert(mark::ANNOTATION.to_owned(), mark.into());
     let add = |path: &str, value: Value| {
         let mut operation = Map::new();
         put(&mut operation, "op", "add");
@@ -39,7 +35,7 @@ pub fn patch(object: &Value, chosen: &Chosen, mark: &str) -> (PatchKind, Value) 
     };
     let operations = vec![
         add("/spec/template", chosen.template.clone()),
-        add("/metadata/annotations", Value::Object(annotations)),
+        add("/metadata/annotations", Value::Object(annotations(object, chosen))),
     ];
     (PatchKind::JsonPatch, Value::Array(operations))
 }
@@ -78,7 +74,6 @@ mod tests {
                 "deployment.kubernetes.io/revision": "2",
                 "deployment.kubernetes.io/desired-replicas": "3",
                 "kubernetes.io/change-cause": "a good release",
-                "bowline/undo": "of an earlier run",
             })
             .as_object()
             .cloned()
@@ -87,7 +82,7 @@ mod tests {
             data: None,
         };
 
-        let (how, patch) = patch(&deployment, &chosen, "ours");
+        let (how, patch) = patch(&deployment, &chosen);
 
         assert_eq!(how, PatchKind::JsonPatch);
         assert_eq!(
@@ -98,7 +93,6 @@ mod tests {
                     "deployment.kubernetes.io/revision": "3",
                     "kubectl.kubernetes.io/last-applied-configuration": "{}",
                     "kubernetes.io/change-cause": "a good release",
-                    "bowline/undo": "ours",
                 }},
             ])
         );
@@ -115,10 +109,6 @@ mod tests {
             ambiguous: false,
             data: Some(data.clone()),
         };
-        let (how, mut patch) = patch(&json!({}), &chosen, "ours");
-        assert_eq!(how, PatchKind::StrategicMerge);
-        let metadata = patch.as_object_mut().and_then(|patch| patch.remove("metadata"));
-        assert_eq!(metadata, Some(json!({"annotations": {"bowline/undo": "ours"}})));
-        assert_eq!(patch, data);
+        assert_eq!(patch(&json!({}), &chosen), (PatchKind::StrategicMerge, data));
     }
 }

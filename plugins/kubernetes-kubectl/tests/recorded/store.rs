@@ -155,8 +155,8 @@ impl Store {
         store.objects()
     }
 
-    /// The objects without what is different in every run: versions, managers, times, our marks,
-    /// and the annotation that only client-side apply needs.
+    /// The objects without what is different in every run: versions, managers, times, and
+    /// the annotation that only client-side apply needs.
     pub(crate) fn objects(&self) -> Vec<Value> {
         self.objects.values().map(|object| normal(object, "")).collect()
     }
@@ -413,14 +413,13 @@ fn normal(value: &Value, name: &str) -> Value {
         Value::Object(members) => {
             let mut kept = Map::new();
             for (name, value) in members {
-                let left_out = name.starts_with("bowline/")
-                    || matches!(
-                        name.as_str(),
-                        "resourceVersion"
-                            | "managedFields"
-                            | "generation"
-                            | "kubectl.kubernetes.io/last-applied-configuration"
-                    );
+                let left_out = matches!(
+                    name.as_str(),
+                    "resourceVersion"
+                        | "managedFields"
+                        | "generation"
+                        | "kubectl.kubernetes.io/last-applied-configuration"
+                );
                 let value = normal(value, name);
                 let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
                 if !left_out && !empty {

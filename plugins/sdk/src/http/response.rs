@@ -46,6 +46,14 @@ impl Response {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Whether this is no answer of the service: the write took effect, its answer was lost with an
+    /// earlier process, and the host puts status 200 and an empty JSON object in its place. It knows
+    /// no more than [`ConnectError::is_done`] does.
+    #[must_use]
+    pub fn is_stand_in(&self) -> bool {
+        self.is_success() && self.header("bowline-outcome") == Some("done")
+    }
+
     /// How long the service wants us to wait: `Retry-After` in seconds, or, on a 429,
     /// `X-RateLimit-Reset` in seconds from now. Values above a day are taken for points in time
     /// and left out, since a step has no calendar to compare them with.
@@ -110,8 +118,26 @@ fn not_as_expected(status: u16, why: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use crate::http::{Client, Request};
-    use crate::testing::{Answer, Host};
+    use crate::testing::{Answer, Host, done};
     use std::time::Duration;
+
+    #[test]
+    fn what_the_host_says_of_a_lost_answer_is_told_from_an_answer() {
+        let cases = [
+            (Answer::done(), true),
+            (Answer::new(200, "{}"), false),
+            (Answer::new(503, "{}").header("bowline-outcome", "done"), false),
+        ];
+        for (answer, expected) in cases {
+            let host = Host::new().http("s", move |_| Ok(answer.clone()));
+            let answer =
+                Client::open(&host.context(), "s").and_then(|it| it.send(&Request::post("/")));
+            assert_eq!(answer.expect("an answer").is_stand_in(), expected);
+        }
+        let error = done();
+        assert!(error.is_done() && error.in_doubt && !error.worth_repeating());
+        assert!(!crate::testing::lost("http").is_done());
+    }
 
     #[test]
     fn the_wait_is_read_from_either_header() {

@@ -25,6 +25,12 @@ impl Answer {
         Self::new(status, body.to_string())
     }
 
+    /// What the host puts in the place of an answer that is lost, of a write that took effect.
+    #[must_use]
+    pub fn done() -> Self {
+        Self::new(200, "{}").header("bowline-outcome", "done")
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -112,6 +118,14 @@ pub fn remote(service: &str, status: u16, answer: &Value) -> ConnectError {
 pub fn lost(service: &str) -> ConnectError {
     let code = format!("{service}.timeout");
     let error = connect_error::retryable(Reason::Timeout, &code, "no answer in time");
+    ConnectError { in_doubt: true, ..error }
+}
+
+/// A write that took effect before the process ended, and whose answer is lost.
+#[must_use]
+pub fn done() -> ConnectError {
+    let message = "it took effect before, and its answer is lost; nothing is sent again";
+    let error = connect_error::permanent(Reason::Other, connect_error::DONE, message);
     ConnectError { in_doubt: true, ..error }
 }
 

@@ -143,6 +143,7 @@ async fn what_nobody_touched_is_sound_and_marked_to_its_end() {
         marked_records: records,
         marks: Marks::Read,
         damaged_marks: 0,
+        forgotten_runs: 0,
         findings: 0,
     };
     assert_eq!(done, expected);

@@ -8,7 +8,7 @@ use crate::arguments::DryRun;
 use crate::change;
 use crate::outcome::Done;
 use crate::undo::history::Chosen;
-use crate::undo::{mark, patch, template};
+use crate::undo::{patch, template};
 use crate::wording;
 use bowline_sdk::kubernetes::WriteOptions;
 use bowline_sdk::{ConnectError, Failure, Reason, log, retry};
@@ -21,7 +21,8 @@ const WRITES_MAX: u32 = 6;
 
 /// What the answer to a write means.
 enum Verdict {
-    /// Somebody was faster: the object is another version now.
+    /// The object is another version now: somebody was faster, or this very write was made before
+    /// a crash and is asked for again.
     Conflict,
     /// Nobody knows whether it took effect.
     InDoubt,
@@ -44,12 +45,11 @@ pub(super) fn write(
     from: Option<i64>,
     chosen: &Chosen,
 ) -> Result<Done, Failure> {
-    let mark = mark::write(&undo.key, &undo.session.ctx.run_id(), from, chosen);
     let mut seen = before.clone();
     let mut writes = 0;
     loop {
         writes += 1;
-        let error = match send(undo, &seen, chosen, &mark) {
+        let error = match send(undo, &seen, chosen) {
             Ok(after) => return Ok(done(undo, from, chosen, &after)),
             Err(error) => error,
         };
@@ -75,8 +75,8 @@ fn version_of(object: &Value) -> Option<String> {
     object["metadata"]["resourceVersion"].as_str().map(str::to_owned)
 }
 
-fn send(undo: &Undo<'_>, seen: &Value, chosen: &Chosen, mark: &str) -> Result<Value, ConnectError> {
-    let (how, patch) = patch::patch(seen, chosen, mark);
+fn send(undo: &Undo<'_>, seen: &Value, chosen: &Chosen) -> Result<Value, ConnectError> {
+    let (how, patch) = patch::patch(seen, chosen);
     let options = WriteOptions { if_version: version_of(seen), ..undo.session.options(seen) };
     let target = undo.session.wire(undo.target);
     let send = || undo.session.cluster.patch(&target, how, &patch, &options);
@@ -126,8 +126,7 @@ fn look(
     if now["metadata"]["uid"] != before["metadata"]["uid"] {
         return Err(change::made_anew(undo.target));
     }
-    let marked = mark::find(&now, &undo.key).is_some();
-    if marked || template::same(template_of(&now), &chosen.template) {
+    if template::same(template_of(&now), &chosen.template) {
         return Ok(Found::Done(now));
     }
     undo.refuse_paused(&now)?;
@@ -167,13 +166,15 @@ fn unknown(
         "ambiguous",
         format!(
             "nobody can tell whether {} was rolled back to revision {}: the write got no \
-             answer ({}), and looking failed ({}). Look at its annotation `{}`; another attempt in \
-             this run is safe, since it looks first",
+             answer ({}), and looking failed ({}). Compare its template with that of revision {} \
+             ({}); another attempt in this run is safe, since it asks for the same write on the \
+             same condition",
             undo.named(),
             chosen.revision,
             wording::said(error),
             wording::said(blind),
-            mark::ANNOTATION
+            chosen.revision,
+            template::images_in_words(&chosen.template)
         ),
     )
     .with_detail("inDoubt", true)

@@ -1,0 +1,65 @@
+//! `bowline plan WORKFLOW`: the real steps with real reads; each write is shown and none is made.
+
+use super::drill::practise;
+use super::run::{Prepared, Ready, prepare};
+use crate::arguments::PlanArguments;
+use crate::driving;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::planned::PlanFile;
+use crate::{person, signals, wiring};
+use anyhow::{Context as _, bail};
+use drill::{Drill, Options};
+use journal::{Journal, MemoryJournal, RunId};
+use scheduler::DriveOptions;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use views::RunView;
+
+pub(crate) async fn run(arguments: PlanArguments, output: &Output) -> anyhow::Result<Exit> {
+    let what = &arguments.what;
+    let mut settings = wiring::settings(&what.config, Some(&what.workflow))?;
+    let drill = match what.drill {
+        true => Some(Drill::start(Options::default()).await?),
+        false => None,
+    };
+    if let Some(drill) = &drill {
+        settings = practise(settings, drill)?;
+    }
+    let prepared = match prepare(what, settings.clone(), true, output).await? {
+        Ready::Go(prepared) => *prepared,
+        Ready::Stop(exit) => return Ok(exit),
+    };
+    let Prepared { plan, sandbox } = prepared;
+    let context = driving::context(&what.workflow, &settings)?;
+    let options = DriveOptions { plan_only: true, ..driving::options(&settings) };
+    // Nothing of a plan is kept: it is no run.
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::default());
+    let (run, owner, stop) = (RunId::fresh(), wiring::owner()?, CancellationToken::new());
+    let (by, planned, kept) = (person::name(), plan.clone(), context.clone());
+    let claim = scheduler::start(&run, plan, &by, what.drill, context, &*journal, &owner).await?;
+    let driving =
+        scheduler::drive(claim, Arc::clone(&journal), Arc::new(sandbox), stop.clone(), options);
+    tokio::select! {
+        driven = driving => driven?,
+        () = signals::watch(&stop, output) => bail!("stopped; nothing was changed"),
+    };
+    let events = super::runs::events(&*journal, &run).await?;
+    let view = RunView::from_events(&events).context("the plan has no start")?;
+    if let Some(path) = &arguments.out {
+        PlanFile::of(&run, &planned, &kept, &events).write(path)?;
+    }
+    if what.json {
+        output.line(&views::plan::json(&view).to_string());
+    } else {
+        output.text(&views::plan::text(&view, &output.look()));
+        if let Some(path) = &arguments.out {
+            output.note(&format!(
+                "to make these writes and no others, once: bowline run {} --plan-file {}",
+                what.workflow.display(),
+                path.display()
+            ));
+        }
+    }
+    Ok(Exit::of_plan(&view))
+}

@@ -1,0 +1,157 @@
+//! How a run ended, or what it waits for, and what to do next.
+
+use super::took;
+use crate::look::{BAD, BOLD, DIM, Look, PLAIN, Row, duration};
+use crate::{OpenView, RunView, StepStatus, StepView, escape, question, remedy, words};
+use journal::RunStatus;
+
+/// How the run of `view` ended and what to do next, each line with a line break at its end.
+#[must_use]
+pub fn summary(view: &RunView, look: &Look) -> String {
+    let whole = Look { width: usize::MAX, ..*look };
+    let mut lines = vec![head(view, look)];
+    for step in &view.steps {
+        lines.extend(step_lines(view, step, &whole));
+    }
+    let commands = remedy::commands(view).into_iter().enumerate();
+    lines.extend(commands.map(|(index, command)| {
+        let label = if index == 0 { "  next:  " } else { "         " };
+        Row::new().add(BOLD, label).add(PLAIN, command).draw(&whole)
+    }));
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+fn head(view: &RunView, look: &Look) -> String {
+    let (style, sign) = words::run_sign(view.status, look);
+    let took = duration(view.finished_at.unwrap_or(view.seen_at).saturating_sub(view.started_at));
+    let name = escape::plain(&view.plan.workflow);
+    let verb = words::run_verb(view.status);
+    let mut text = match (&view.status, &view.cancelled_by) {
+        (RunStatus::Cancelled, Some(by)) => {
+            format!(" {name} {verb} by {} after {took}", escape::plain(by))
+        }
+        _ => format!(" {name} {verb} after {took}"),
+    };
+    if let Some(seconds) = view.timed_out {
+        text.push_str(&format!(", {}", words::timed_out(seconds)));
+    }
+    let number = |status| view.steps.iter().filter(|step| step.status == status).count();
+    let counts: Vec<String> = [
+        StepStatus::Success,
+        StepStatus::Failure,
+        StepStatus::Cancelled,
+        StepStatus::Running,
+        StepStatus::Interrupted,
+        StepStatus::Skipped,
+        StepStatus::Waiting,
+        StepStatus::NotStarted,
+    ]
+    .into_iter()
+    .filter(|status| number(*status) > 0)
+    .map(|status| format!("{} {}", number(status), words::step_verb(status)))
+    .collect();
+    if !counts.is_empty() {
+        text.push_str(&format!(" ({})", counts.join(", ")));
+    }
+    Row::new().add(style, sign).add(BOLD, text).draw(look)
+}
+
+/// What a summary says of one step: nothing of one that went as it should in a run that did.
+fn step_lines(view: &RunView, step: &StepView, look: &Look) -> Vec<String> {
+    if step.status == StepStatus::Success && view.status == RunStatus::Success {
+        return Vec::new();
+    }
+    let (style, sign) = words::step_sign(step.status, look);
+    let name = escape::plain(step.name.as_str());
+    let first = Row::new()
+        .add(style, format!("  {sign} "))
+        .add(PLAIN, format!("{name} {}", detail(view, step, look)));
+    let mut lines = vec![first.draw(look)];
+    match step.status {
+        StepStatus::Failure | StepStatus::Cancelled | StepStatus::Interrupted => {
+            lines.extend(traces(step, look));
+        }
+        StepStatus::Waiting if matches!(step.open, Some(OpenView::Outcome { .. })) => {
+            lines.extend(traces(step, look));
+        }
+        StepStatus::NotStarted
+        | StepStatus::Waiting
+        | StepStatus::Running
+        | StepStatus::Success
+        | StepStatus::Skipped => {}
+    }
+    lines
+}
+
+fn detail(view: &RunView, step: &StepView, look: &Look) -> String {
+    match step.status {
+        // A person who says yes changes nothing outside.
+        StepStatus::Success if step.attempts == 0 => words::step_verb(step.status).to_owned(),
+        StepStatus::Success => succeeded(step),
+        StepStatus::Failure | StepStatus::Cancelled => failed(step),
+        StepStatus::Skipped => {
+            let reason = step.skipped_because.as_deref().unwrap_or_default();
+            format!("skipped: {}", escape::plain(reason))
+        }
+        StepStatus::Running if step.retry_at.is_some() => words::retrying(step, view.seen_at),
+        StepStatus::Waiting => waits(step, look),
+        StepStatus::NotStarted | StepStatus::Running | StepStatus::Interrupted => {
+            words::step_verb(step.status).to_owned()
+        }
+    }
+}
+
+fn succeeded(step: &StepView) -> String {
+    let changes = step.effects.iter().filter(|effect| effect.changed()).count();
+    match changes {
+        0 => "succeeded, changed nothing outside".to_owned(),
+        _ => format!("succeeded, and what it did stays done ({})", words::count(changes, "write")),
+    }
+}
+
+fn failed(step: &StepView) -> String {
+    let attempts = match (step.attempts, step.try_number()) {
+        (0, _) => " before it started".to_owned(),
+        (1, 1) => took(Some(step)),
+        (attempt, 1) => format!("{} in attempt {attempt}", took(Some(step))),
+        (_, tried) => format!("{} in try {tried}", took(Some(step))),
+    };
+    let verb = words::step_verb(step.status);
+    match &step.failure {
+        Some(failure) => format!("{verb}{attempts}: {}", words::failure(failure)),
+        // The run was stopped before anything more could become of it.
+        None => format!("{verb}{}", if step.attempts == 0 { "" } else { &attempts }),
+    }
+}
+
+fn waits(step: &StepView, look: &Look) -> String {
+    match &step.open {
+        Some(OpenView::Approval { question, answers, .. }) => {
+            format!("waits for a person: it {}", question::needs(question, answers, look))
+        }
+        Some(OpenView::Outcome { .. }) => {
+            "waits for a person: nobody knows whether a write took effect".to_owned()
+        }
+        None => words::step_verb(step.status).to_owned(),
+    }
+}
+
+/// What a step that did not come to its end has left outside.
+fn traces(step: &StepView, look: &Look) -> Vec<String> {
+    let line = |style, text: String| Row::new().add(style, format!("      {text}")).draw(look);
+    let mut lines = Vec::new();
+    let in_doubt = step.effects.iter().filter(|effect| effect.is_in_doubt());
+    lines.extend(in_doubt.map(|effect| line(BAD, format!("in doubt: {}", words::effect(effect)))));
+    let changed = step.effects.iter().filter(|effect| effect.changed());
+    lines.extend(changed.map(|effect| line(PLAIN, format!("done: {}", words::effect(effect)))));
+    if lines.is_empty() && step.attempts > 0 {
+        lines.push(line(PLAIN, "it changed nothing outside".to_owned()));
+    }
+    let told = |effect: &&crate::EffectView| {
+        !effect.changed() && !effect.is_in_doubt() && !effect.is_own() && !effect.dropped
+    };
+    if let Some(last) = step.effects.iter().rev().find(told) {
+        lines.push(line(DIM, format!("last call: {}", words::effect(last))));
+    }
+    lines
+}
