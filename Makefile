@@ -4,6 +4,9 @@
 RUNBOOK := workflows/datadog-k8s-rollback.yaml
 DRILL   := -p public_id=117
 
+# The programs as the tests need them: built beside the tests, they can be told where to die.
+BINS    := --workspace --bins --exclude 'datadog-*' --exclude 'kubernetes-*'
+
 .PHONY: help demo build components probe test test-cluster lint docs bench bench-cluster clean
 
 help:            ## What there is
@@ -22,12 +25,13 @@ probe: components ## The guest that the hostile cases drive
 	tests/probe/build
 
 test: components probe ## All tests
-	cargo build --workspace --bins --exclude 'datadog-*' --exclude 'kubernetes-*'
+	cargo build $(BINS)
 	.ci/nextest
 
-test-cluster: components ## The step beside the real kubectl, on a real control plane
-	cargo build -p bowline -p cluster
+test-cluster: components ## The step beside the real kubectl, and killed, on a real control plane
+	cargo build $(BINS)
 	target/debug/cluster scenarios --bowline target/debug/bowline
+	target/debug/cluster sweep --bowline target/debug/bowline
 
 lint: components ## What CI demands besides the tests
 	cargo fmt --all --check

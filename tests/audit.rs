@@ -33,7 +33,7 @@ fn each_decision_of_a_run_is_told() {
     let page = place.run(&["audit", "@latest"]);
 
     for part in [
-        "by tester, as a drill",
+        "as a drill",
         "sound, ",
         "marked to the last",
         "attempt ",

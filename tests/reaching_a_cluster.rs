@@ -263,7 +263,7 @@ async fn k61_a_server_that_never_answers_well_does_not_hold_the_run_for_long() {
     done.ends(1);
     tells(&done, &["etcd has no leader"]);
     let requests = server.received().len();
-    assert!((2..=10).contains(&requests), "{requests} requests");
+    assert!((2..=30).contains(&requests), "{requests} requests");
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }
 

@@ -3,7 +3,12 @@
 //! Whatever the program says and writes is searched for the credentials of the test, here and for
 //! every test: what it says at once, its files when the place is left.
 
+// By their paths, since other test binaries take this file in from another folder.
+#[path = "support/server.rs"]
 pub(crate) mod server;
+#[allow(dead_code, reason = "not every test binary needs the services")]
+#[path = "support/services.rs"]
+pub(crate) mod services;
 
 use serde_json::Value;
 use std::fs;
@@ -33,6 +38,13 @@ pub(crate) struct Done {
 /// The repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The user that runs this test, as the system knows them.
+#[allow(dead_code, reason = "not every test binary asks")]
+pub(crate) fn user() -> String {
+    let output = Command::new("id").arg("-un").output().expect("start id");
+    String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
 }
 
 /// The program, as it was built beside this test.
@@ -91,7 +103,8 @@ impl Place {
             .current_dir(self.folder.path())
             .env_clear()
             .env("HOME", self.path("home"))
-            .env("USER", "tester")
+            // Who somebody is, the system says, and not the environment.
+            .env("USER", "somebody-else")
             // Compiled code is shared between tests; it is safe to lose and authenticated.
             .env("XDG_CACHE_HOME", cache())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))

@@ -1,7 +1,7 @@
 //! Each workflow in `workflows/` is run in the drill, and what a person sees is compared with
 //! `transcripts/<name>.txt`. `UPDATE_EXPECT=1` writes them anew.
 
-use crate::support::{Place, root};
+use crate::support::{Place, root, user};
 use std::fs;
 
 /// What each workflow is run with.
@@ -36,7 +36,7 @@ fn each_workflow_does_what_its_transcript_says() {
         let transcript = format!(
             "exit {}\n--- stdout, steps side by side in any order\n{}--- stderr\n{}",
             done.code,
-            settle(&done.stdout),
+            settle(&done.stdout).replace(&format!("started by {} as", user()), "started by USER as"),
             done.stderr
         );
         expect_test::expect_file![root().join("tests/transcripts").join(format!("{name}.txt"))]

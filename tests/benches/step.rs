@@ -1,8 +1,9 @@
 //! What a step costs, beside the floor: bare wasmtime, our scheduler with the journal in memory,
-//! with SQLite that waits for the disk, and the article's runbook from the start of the process.
+//! with SQLite that waits for the disk, many runs at once, and the article's runbook from the start
+//! of the process.
 //!
-//! Prints a table with medians and ratios. `cargo bench -p tests`; the program must have been
-//! built with `--release` before.
+//! Prints tables with medians and ratios. `cargo bench -p tests`; the program must have been
+//! built with `--release` before. `-- --steps` leaves the program out.
 
 use async_trait::async_trait;
 use journal::{Failure, Journal, MemoryJournal, Owner, RunId, SqliteJournal};
@@ -38,10 +39,89 @@ fn main() {
     // In a task of its own, as the program drives its runs.
     runtime.block_on(async {
         let mut task = tokio::task::JoinSet::new();
-        task.spawn(measure_steps());
+        task.spawn(async {
+            measure_steps().await;
+            measure_durable().await;
+        });
         task.join_all().await;
     });
-    measure_program();
+    if !std::env::args().any(|argument| argument == "--steps") {
+        measure_program();
+    }
+}
+
+/// Steps that are recorded durably: many runs at once, and one alone beside what its commits cost.
+///
+/// The disk of the goal takes 0.2 ms for one commit. Here is one that takes none (memory), made
+/// slower by that, so that any machine can measure it; and the disk of this machine, as it is.
+async fn measure_durable() {
+    let component = guest::component(guest::NO_OP, &guest::manifest("no-op"));
+    let ours = Arc::new(Ours::new(&component));
+    println!(
+        "\n| recorded steps (`synchronous=FULL`) | one commit | 64 runs at once | one run alone | in memory + 1.2 commits per write |"
+    );
+    println!("| --- | --- | --- | --- | --- |");
+    let places = [
+        ("a commit of 0.2 ms", Some("/dev/shm"), Duration::from_micros(140)),
+        ("this machine's disk", None, Duration::ZERO),
+    ];
+    for (name, place, slower) in places {
+        let folder = match place.filter(|place| Path::new(place).is_dir()) {
+            Some(place) => tempfile::tempdir_in(place),
+            None => tempfile::tempdir(),
+        };
+        let folder = folder.expect("make a folder");
+        journal::kill_points::slow_commits(slower);
+        let commit = one_commit(&folder.path().join("floor.db")).await;
+        let journal: Arc<dyn Journal> =
+            Arc::new(SqliteJournal::open(&folder.path().join("runs.db")).expect("open a journal"));
+        let per_second = together(&ours, &journal, 64, 32).await;
+        let (mut alone, mut memory) = (Vec::new(), Vec::new());
+        for _ in 0..SAMPLES {
+            alone.push(timed(10, || ours.step(&journal)).await);
+            let none: Arc<dyn Journal> = Arc::new(MemoryJournal::default());
+            memory.push(timed(BATCH, || ours.step(&none)).await);
+        }
+        let bound = median(memory) + commit.mul_f64(1.2 * WRITES_OF_A_STEP);
+        println!(
+            "| {name} | {} | {per_second:.0} steps/s | {} | {} |",
+            micros(commit),
+            micros(median(alone)),
+            micros(bound)
+        );
+        journal::kill_points::slow_commits(Duration::ZERO);
+    }
+}
+
+/// What a run of one step writes durably: its start, the step's start, the end of both.
+const WRITES_OF_A_STEP: f64 = 3.0;
+
+/// One commit of one small event, by the journal's own writer with nobody else at it.
+async fn one_commit(path: &Path) -> Duration {
+    let journal = SqliteJournal::open(path).expect("open a journal");
+    let (run, first) = journal::conformance::start("w");
+    let owner = journal::conformance::owner(1);
+    let claim = journal.create(&run, &owner, first).await.expect("create");
+    let mut times = Vec::new();
+    for _ in 0..200 {
+        let event = journal::Event::CancelRequested { by: "x".to_owned() };
+        let began = Instant::now();
+        journal.append(&claim, vec![event]).await.expect("append");
+        times.push(began.elapsed());
+    }
+    median(times)
+}
+
+/// Steps per second of `runs` runs at once, each of `steps` steps behind one another.
+async fn together(ours: &Arc<Ours>, journal: &Arc<dyn Journal>, runs: usize, steps: usize) -> f64 {
+    let began = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..runs {
+        let (ours, journal) = (Arc::clone(ours), Arc::clone(journal));
+        tasks.spawn(async move { ours.steps(&journal, steps).await });
+    }
+    tasks.join_all().await;
+    (runs * steps) as f64 / began.elapsed().as_secs_f64()
 }
 
 /// The three ways of one no-op step, measured in turn so that a drifting machine hits all.
@@ -284,29 +364,38 @@ impl Ours {
     }
 
     async fn step(&self, journal: &Arc<dyn Journal>) {
+        self.steps(journal, 1).await;
+    }
+
+    /// A whole run of so many steps, each behind the one before it.
+    async fn steps(&self, journal: &Arc<dyn Journal>, count: usize) {
+        let name = |number: usize| format!("s{number}").parse().expect("a name");
         let plan = Plan {
             workflow: "bench".to_owned(),
             source: "bench.yaml".to_owned(),
             source_digest: "sha256:0".to_owned(),
             extras: Default::default(),
             parameters: BTreeMap::new(),
-            steps: vec![PlannedStep {
-                name: "a".parse().expect("a name"),
-                kind: StepKind::Container,
-                image: Some("no-op".to_owned()),
-                plugin: Some(self.pin.clone()),
-                after: Vec::new(),
-                when: Vec::new(),
-                spec: json!({}),
-                extras: workflow::StepExtras::default(),
-            }],
+            steps: (0..count)
+                .map(|number| PlannedStep {
+                    name: name(number),
+                    kind: StepKind::Container,
+                    image: Some("no-op".to_owned()),
+                    plugin: Some(self.pin.clone()),
+                    after: number.checked_sub(1).map(name).into_iter().collect(),
+                    when: Vec::new(),
+                    spec: json!({}),
+                    extras: workflow::StepExtras::default(),
+                })
+                .collect(),
         };
-        let run = RunId::fresh();
-        let claim = scheduler::start(&run, plan, "bench", false, &**journal, &self.owner).await;
+        let (run, context) = (RunId::fresh(), journal::RunContext::default());
+        let owner = &self.owner;
+        let claim = scheduler::start(&run, plan, "bench", false, context, &**journal, owner).await;
         let claim = claim.expect("start");
-        let sandbox = Arc::clone(&self.sandbox);
-        let status =
-            scheduler::drive(claim, Arc::clone(journal), sandbox, CancellationToken::new()).await;
+        let (sandbox, stop) = (Arc::clone(&self.sandbox), CancellationToken::new());
+        let options = scheduler::DriveOptions::default();
+        let status = scheduler::drive(claim, Arc::clone(journal), sandbox, stop, options).await;
         assert_eq!(status.expect("drive"), journal::RunStatus::Success);
     }
 }

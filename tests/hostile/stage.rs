@@ -9,11 +9,12 @@ use crate::server::{Answer, Authority, Certificate, Received, Reply, Server};
 use crate::silent::Silent;
 use connections::policy::Accepted;
 use connections::{Connections, Settings};
-use journal::{Journal, Owner, RunId, RunStatus, SqliteJournal, chain};
+use journal::{Journal, Owner, RunContext, RunId, RunStatus, Seed, SqliteJournal, chain};
 use sandbox::{
     ArtifactError, Catalog, ChildProgram, CodeCache, CompileLimits, Compiler, Entry, Limits,
     Sandbox, Signers,
 };
+use scheduler::DriveOptions;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,7 +28,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use views::{Look, RunView};
-use workflow::{CheckOptions, SourceFile};
+use workflow::{CheckOptions, Retry, SourceFile};
 
 /// The file in which the operator keeps the credential.
 const KEY_FILE: &str = "operator.key";
@@ -344,7 +345,9 @@ impl Stage {
         parameters: Map<String, Value>,
     ) -> Result<Run, String> {
         let host = self.host();
-        let plan = plan(&mut host.catalog, text, parameters)?;
+        let mut plan = plan(&mut host.catalog, text, parameters)?;
+        // One try shows what an attack comes to.
+        plan.extras.retry = Some(Retry { attempts: Some(1), ..Retry::default() });
         let mut digests: Vec<String> = plan
             .steps
             .iter()
@@ -359,9 +362,12 @@ impl Stage {
         let id = run.clone();
         self.drive(run, move |stop| async move {
             let owner = Owner::this_process().expect("know this process");
-            let claim = scheduler::start(&id, plan, "tester", false, &*journal, &owner).await;
+            let context = RunContext { seed: Some(Seed::new([7; 32])), ..RunContext::default() };
+            let claim =
+                scheduler::start(&id, plan, "tester", false, context, &*journal, &owner).await;
             let claim = claim.map_err(|error| error.to_string())?;
-            let driven = scheduler::drive(claim, journal, sandbox, stop).await;
+            let driven =
+                scheduler::drive(claim, journal, sandbox, stop, DriveOptions::default()).await;
             driven.map_err(|error| error.to_string())
         })
     }
@@ -377,7 +383,8 @@ impl Stage {
             let owner = Owner::this_process().expect("know this process");
             let claim = journal.claim(&id, &owner, &|_| true).await;
             let claim = claim.map_err(|error| error.to_string())?;
-            let driven = scheduler::drive(claim, journal, sandbox, stop).await;
+            let driven =
+                scheduler::drive(claim, journal, sandbox, stop, DriveOptions::default()).await;
             driven.map_err(|error| error.to_string())
         });
         driven.expect("the run goes on")

@@ -16,6 +16,13 @@ pub const fn reached(_point: &str) {}
 #[cfg(not(feature = "kill-points"))]
 pub const fn arm(_text: &str) {}
 
+/// Makes each commit take so much longer, as on a slower disk; does nothing in a program that was
+/// built without places.
+#[cfg(not(feature = "kill-points"))]
+pub const fn slow_commits(_by: std::time::Duration) {}
+
+#[cfg(feature = "kill-points")]
+pub use armed::slow_commits;
 #[cfg(feature = "kill-points")]
 pub use armed::{arm, reached};
 
@@ -23,9 +30,18 @@ pub use armed::{arm, reached};
 mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
 
     static ARMED: OnceLock<(String, u64)> = OnceLock::new();
     static SEEN: AtomicU64 = AtomicU64::new(0);
+    /// Nanoseconds.
+    static SLOWER: AtomicU64 = AtomicU64::new(0);
+
+    /// Makes each commit take so much longer, as on a slower disk. The writer sleeps, as it does
+    /// while it waits for a disk, and a little longer than it is told to.
+    pub fn slow_commits(by: Duration) {
+        SLOWER.store(u64::try_from(by.as_nanos()).unwrap_or(0), Ordering::Relaxed);
+    }
 
     /// Lets the process end when it reaches `point` for the `time`-th time, counted from 1. The
     /// form of the text is `POINT:TIME`; anything else arms nothing.
@@ -39,6 +55,10 @@ mod armed {
 
     /// The process is at the place of that name. Does not come back if it was armed for this time.
     pub fn reached(point: &str) {
+        let slower = Duration::from_nanos(SLOWER.load(Ordering::Relaxed));
+        if point == "after-commit" && !slower.is_zero() {
+            std::thread::sleep(slower);
+        }
         let Some((armed, time)) = ARMED.get() else { return };
         if armed == point && SEEN.fetch_add(1, Ordering::SeqCst) + 1 == *time {
             let me = rustix::process::getpid();

@@ -5,6 +5,7 @@
 //! [`writer`], what the file looks like in [`schema`]; this file only carries questions and
 //! answers between them and the async world.
 
+mod ballast;
 mod job;
 mod marks;
 mod read;
@@ -12,6 +13,7 @@ mod schema;
 pub(crate) mod verify;
 mod writer;
 
+use crate::audit::{Defect, Finding, Which};
 use crate::chain::Sealed;
 use crate::memory;
 use crate::{
@@ -19,8 +21,9 @@ use crate::{
     Request, RunId, RunSummary,
 };
 use async_trait::async_trait;
+use ballast::Ballast;
 use job::{Done, Entry, Job, Pages, Work};
-use marks::{Marks, MarksReader, Slot};
+use marks::Marks;
 use read::Readers;
 use std::error::Error;
 use std::fmt;
@@ -38,10 +41,10 @@ use writer::Writer;
 pub struct SqliteJournal {
     path: Arc<str>,
     file: PathBuf,
-    // Before the readers, so that it is dropped first: the last connection to close tidies
-    // the file up, and only the writer's may.
-    writer: Writer,
     readers: Arc<Readers>,
+    // Behind the readers, so that it is dropped last: the last connection to close tidies the
+    // file up, and only the writer knows whether it may.
+    writer: Writer,
 }
 
 impl SqliteJournal {
@@ -56,9 +59,11 @@ impl SqliteJournal {
         let shown: Arc<str> = path.display().to_string().into();
         // An absolute path, because SQLite gives `:memory:` and an empty name a meaning.
         let absolute = std::path::absolute(path).map_err(|cause| storage("open", &shown, cause))?;
-        let connection = schema::open(&absolute, &shown)?;
+        let ballast = Ballast::beside(&absolute);
+        let connection = schema::open(&absolute, &shown, &ballast)?;
+        ballast.take();
         let marks = Marks::beside(&absolute);
-        let writer = Writer::start(connection, marks, Arc::clone(&shown))
+        let writer = Writer::start(connection, marks, ballast, Arc::clone(&shown))
             .map_err(|cause| storage("start the writer of", &shown, cause))?;
         let readers = Arc::new(Readers::new(absolute.clone(), Arc::clone(&shown)));
         Ok(Self { path: shown, file: absolute, writer, readers })
@@ -99,23 +104,29 @@ impl SqliteJournal {
         holder.ok_or_else(|| JournalError::Unknown { run: run.clone() })
     }
 
-    /// Whoever goes on with a run that has lost its newest events would do again what it did.
-    async fn refuse_if_cut_off(
-        &self,
-        run: &RunId,
-        holder: &read::Holder,
-    ) -> Result<(), JournalError> {
-        let Ok(Some(marks)) = MarksReader::beside(&self.file) else { return Ok(()) };
-        let Slot::Taken(mark) = marks.slot(holder.id) else { return Ok(()) };
-        if mark.run != run.as_str() || mark.position < holder.events {
-            return Ok(());
+    /// Whoever goes on with a run that has lost its newest events would do again what it did, and
+    /// with one whose events were changed would do something else.
+    async fn refuse_if_damaged(&self, run: &RunId) -> Result<(), JournalError> {
+        let (file, which) = (self.file.clone(), Which::Named(run.clone()));
+        let check = move || {
+            let mut first = None;
+            let done = verify::verify(&file, &which, &mut |finding| {
+                first.get_or_insert(finding);
+            });
+            done.map(|_| first)
+        };
+        let checked = tokio::task::spawn_blocking(check).await;
+        let found = checked.map_err(|cause| storage("check", &self.path, cause))??;
+        let Some(Finding { position, defect, .. }) = found else { return Ok(()) };
+        if let (Defect::TailLost { .. }, Some(position)) = (&defect, position) {
+            return Err(JournalError::Missing { run: run.clone(), position });
         }
-        // Another process may have written since the first look.
-        let position = self.holder(run).await?.events;
-        if mark.position < position {
-            return Ok(());
-        }
-        Err(JournalError::Missing { run: run.clone(), position })
+        let place = position.map_or_else(String::new, |position| format!("event {position} of "));
+        let cause = format!(
+            "{place}run {run} is not as it was written; `bowline audit verify {run}` tells more, \
+             and a backup has what was there"
+        );
+        Err(storage("go on with a run of", &self.path, cause))
     }
 
     fn entries(&self, events: &[Event]) -> Result<Vec<Entry>, JournalError> {
@@ -159,7 +170,7 @@ impl Journal for SqliteJournal {
             if let Some(by) = holder.owner.take().filter(|by| by != owner && !gone(by)) {
                 return Err(JournalError::Held { run: run.clone(), by });
             }
-            self.refuse_if_cut_off(run, &holder).await?;
+            self.refuse_if_damaged(run).await?;
             let seen = holder.epoch;
             let work = Work::Claim { run: run.clone(), owner: new_owner.clone(), seen };
             match self.write(work).await? {

@@ -109,6 +109,8 @@ pub enum What {
         /// The call, with the outcome of this time.
         call: Box<Call>,
     },
+    /// What the step was told of a write that it made before, whatever the far side had answered.
+    Told(Box<Call>),
     /// A plan shows a write and does not make it.
     Planned {
         /// What would be done.

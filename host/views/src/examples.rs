@@ -609,6 +609,17 @@ fn a_resumed_run_is_not_over() {
 }
 
 #[test]
+fn a_run_that_is_bound_to_its_plan_says_so() {
+    let mut bound = succeeded();
+    if let Event::RunStarted { context, .. } = &mut bound.events[0].event {
+        context.bound = Some(Vec::new());
+    }
+    assert!(bound.lines().contains("started by eric, bound to its plan\n"));
+    assert!(bound.json().contains(r#""boundToPlan":true"#));
+    assert!(show::page(&bound.view(), &Look::PLAIN).contains("\n  bound       to its plan: "));
+}
+
+#[test]
 fn what_is_no_run_gives_no_view() {
     assert_eq!(RunView::from_events(&[]), None);
     assert_eq!(RunView::from_events(&succeeded().events[1..]), None);

@@ -1,14 +1,14 @@
 //! What people are asked, in words: of whom, how many, until when, and what they said.
 
 use crate::look::Look;
-use crate::{AnswerView, SettledView, escape};
+use crate::{AnswerView, SettledView, escape, words};
 use journal::{Question, Verdict};
 use std::collections::BTreeSet;
 
 /// What stands before the name of a group among those who may answer.
 const GROUP: &str = "group:";
 
-/// `needs 2 yes from ana, bob or the group sre, until 2026-11-22 15:03:01`.
+/// `needs 2 approvals from ana, bob or the group sre, until 2026-11-22 15:03:01`.
 pub(crate) fn needs(question: &Question, answers: &[AnswerView], look: &Look) -> String {
     let until = question.expires_at.map(|at| format!(", until {}", look.date(at)));
     format!(
@@ -22,9 +22,9 @@ pub(crate) fn needs(question: &Question, answers: &[AnswerView], look: &Look) ->
 fn missing(question: &Question, answers: &[AnswerView]) -> String {
     let (given, quorum) = (given(answers), question.quorum.max(1) as usize);
     match (quorum.saturating_sub(given).max(1), given) {
-        (1, 0) => "a yes".to_owned(),
-        (more, 0) => format!("{more} yes"),
-        (more, _) => format!("{more} more yes"),
+        (1, 0) => "an approval".to_owned(),
+        (more, 0) => words::count(more, "approval"),
+        (more, _) => words::count(more, "more approval"),
     }
 }
 
@@ -118,30 +118,30 @@ mod tests {
     fn who_is_asked_and_how_many_are_missing() {
         let some = question(2, &["ana", "bob\u{1b}", "group:sre"], &[]);
         let cases = [
-            (question(1, &[], &[]), vec![], "needs a yes from anyone"),
-            (question(0, &["ana"], &[]), vec![], "needs a yes from ana"),
+            (question(1, &[], &[]), vec![], "needs an approval from anyone"),
+            (question(0, &["ana"], &[]), vec![], "needs an approval from ana"),
             (
                 question(1, &[], &["eric", "dan"]),
                 vec![],
-                "needs a yes from anyone, but not eric or dan",
+                "needs an approval from anyone, but not eric or dan",
             ),
-            (some.clone(), vec![], "needs 2 yes from ana, bob\\u{1b} or the group sre"),
+            (some.clone(), vec![], "needs 2 approvals from ana, bob\\u{1b} or the group sre"),
             (
                 some.clone(),
                 vec![yes("ana")],
-                "needs 1 more yes from ana, bob\\u{1b} or the group sre",
+                "needs 1 more approval from ana, bob\\u{1b} or the group sre",
             ),
             (
                 some,
                 vec![yes("ana"), yes("ana")],
-                "needs 1 more yes from ana, bob\\u{1b} or the group sre",
+                "needs 1 more approval from ana, bob\\u{1b} or the group sre",
             ),
         ];
         for (question, answers, expected) in cases {
             assert_eq!(needs(&question, &answers, &Look::PLAIN), expected);
         }
         let timed = Question { expires_at: Some(1_795_356_181_000), ..question(1, &["ana"], &[]) };
-        let expected = "needs a yes from ana, until 2026-11-22 14:03:01";
+        let expected = "needs an approval from ana, until 2026-11-22 14:03:01";
         assert_eq!(needs(&timed, &[], &Look::PLAIN), expected);
     }
 }

@@ -1,9 +1,8 @@
 //! A run as Markdown, for whoever writes down what happened that night.
 //!
 //! Drawn from events alone, all times in UTC. Whatever a step, a far side or a person has written
-//! stands between backticks or in a block of code ([`markdown`]): none of it becomes Markdown or
-//! HTML, whoever renders it. The one exception are links to addresses that steps gave out, each as
-//! itself.
+//! stands between backticks or in a block of code: none of it becomes Markdown or HTML, whoever
+//! renders it. The one exception are links to addresses that steps gave out, each as itself.
 
 mod changes;
 mod links;

@@ -90,7 +90,10 @@ impl Page {
         self.text.push('\n');
         let (style, sign) = words::step_sign(step.status, &self.look);
         let mut state = words::step_verb(step.status).to_owned();
-        if let Some(took) = step.ended_at.and_then(|at| step.took(at)) {
+        if let Some(at) = step.retry_at {
+            state =
+                format!("between two tries, try {} at {}", step.try_number(), self.look.time(at));
+        } else if let Some(took) = step.ended_at.and_then(|at| step.took(at)) {
             state.push_str(&format!(" after {}", duration(took)));
         }
         if step.attempts > 1 {
@@ -176,7 +179,8 @@ impl Page {
         } else {
             "read"
         };
-        self.fact("    ", kind, &text);
+        let style = if effect.is_own() || effect.dropped { DIM } else { PLAIN };
+        self.line(Row::new().add(PLAIN, "    ").column(DIM, kind, 12).add(style, text));
     }
 
     fn origin(&mut self, view: &RunView, step: &StepView) {

@@ -20,7 +20,10 @@ pub fn line(view: &RunView, recorded: &Recorded, look: &Look) -> Option<String> 
         let shown = *level >= Level::Info || look.detail;
         return logs::line(recorded, None, look).filter(|_| shown);
     }
-    let (step, text) = told(view, recorded, look)?;
+    let (step, mut text) = told(view, recorded, look)?;
+    if let Some(command) = answer(view, &recorded.event) {
+        text.push_str(&format!("; {command}"));
+    }
     let row = Row::new().add(DIM, format!("{} ", look.time(recorded.at)));
     let row = match step {
         Some(step) => row.add(PLAIN, format!("{} {text}", escape::plain(step.as_str()))),
@@ -91,17 +94,14 @@ pub(crate) fn told<'a>(
         }
         Event::OutcomeUnknown { step, attempt, number, .. } => {
             let call = subject(view, step, *attempt, *number);
-            let resolve = remedy::resolve(view, step, "done|not-done");
-            (step, format!("waits: nobody knows whether {call} took effect: {resolve}"))
+            (step, format!("waits: nobody knows whether {call} took effect"))
         }
         Event::OutcomeSettled { step, attempt, number, done, by, reason } => {
             let call = subject(view, step, *attempt, *number);
             (step, format!("{call}: {}", question::found(*done, by, reason.as_deref())))
         }
         Event::ApprovalAsked { step, question } => {
-            let needs = question::needs(question, &[], look);
-            let (yes, no) = (remedy::approve(view, step), remedy::deny(view, step));
-            (step, format!("asks for approval, {needs}: {yes} (or: {no})"))
+            (step, format!("waits: it {}", question::needs(question, &[], look)))
         }
         Event::ApprovalGiven { step, by, verdict, reason } => {
             (step, question::said(by, *verdict, reason.as_deref()))
@@ -109,6 +109,18 @@ pub(crate) fn told<'a>(
         Event::ApprovalSettled { step, verdict, by } => (step, question::ended(*verdict, by)),
     };
     Some((Some(step), text))
+}
+
+/// How to answer what is asked.
+fn answer(view: &RunView, event: &Event) -> Option<String> {
+    match event {
+        Event::ApprovalAsked { step, .. } => {
+            let (yes, no) = (remedy::approve(view, step), remedy::deny(view, step));
+            Some(format!("{yes}, or {no}"))
+        }
+        Event::OutcomeUnknown { step, .. } => Some(remedy::resolve(view, step, "done|not-done")),
+        _ => None,
+    }
 }
 
 fn started(view: &RunView) -> String {
@@ -135,10 +147,11 @@ fn resumed(attempt: u32, keep: u32) -> String {
     format!("goes on attempt={attempt}, {kept}")
 }
 
-/// Of a call that only reads, and of one that the host made by itself, only what went wrong.
+/// Of a call that only reads, and of one that the host made by itself, only what went wrong; of a
+/// write that somebody had to look for, nothing more.
 fn settled(call: &EffectView, outcome: &EffectOutcome) -> Option<String> {
     let went_well = matches!(outcome, EffectOutcome::Answered { status: 0..400, .. });
-    let quiet = !call.writes() && (went_well || call.is_own());
+    let quiet = call.settled.is_some() || (!call.writes() && (went_well || call.is_own()));
     (!quiet).then(|| format!("called {}", words::effect(call)))
 }
 

@@ -159,9 +159,8 @@ pub(crate) fn subject(effect: &Effect) -> String {
 }
 
 pub(crate) fn effect_outcome(view: &EffectView) -> String {
-    if let (Some(settled), None | Some(EffectOutcome::InDoubt { .. })) =
-        (&view.settled, &view.outcome)
-    {
+    // What comes behind that is what the step was told, and no answer of the far side.
+    if let Some(settled) = &view.settled {
         return question::settled(settled);
     }
     match &view.outcome {

@@ -3,13 +3,14 @@
 use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 
-const USAGE: &str = "cluster scenarios|bench --bowline FILE [--plugins FOLDER] [PART...]";
+const USAGE: &str = "cluster scenarios|bench|sweep --bowline FILE [--plugins FOLDER] [PART...]";
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Scenarios,
     Bench,
+    Sweep,
 }
 
 /// What was written.
@@ -29,6 +30,7 @@ pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments>
     let command = match words.next().as_deref() {
         Some("scenarios") => Command::Scenarios,
         Some("bench") => Command::Bench,
+        Some("sweep") => Command::Sweep,
         _ => bail!("usage: {USAGE}"),
     };
     let (mut program, mut plugins, mut parts) = (None, None, Vec::new());
@@ -70,7 +72,7 @@ mod tests {
 
         for text in ["", "sing", "bench", "bench --bowline", "bench --bowline /b --loud"] {
             let error = format!("{:#}", words(text).expect_err(text));
-            assert!(error.contains("cluster scenarios|bench"), "{text}: {error}");
+            assert!(error.contains("cluster scenarios|bench|sweep"), "{text}: {error}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The kubectl step beside the real kubectl, on a real Kubernetes control plane.
 //!
 //! `cluster scenarios [PART...]` plays what is in `scenarios/` (those whose name holds a PART) and
-//! prints a table; `cluster bench` measures. It starts everything itself, on loopback, in
+//! prints a table; `cluster bench` measures; `cluster sweep` kills and resumes. It starts everything itself, on loopback, in
 //! temporary folders, and leaves only its logs behind when something failed. It is a program and
 //! no test of cargo's: a run takes minutes and wants the machine for itself.
 
@@ -23,6 +23,7 @@ mod process;
 mod proxy;
 mod scenario;
 mod spec;
+mod sweep;
 mod table;
 mod webhook;
 mod world;
@@ -77,6 +78,11 @@ fn start(arguments: &Arguments) -> Result<bool> {
             Command::Bench => {
                 println!("{}", bench::measure(&plane, &arguments.program, &cache).await?);
                 Ok(true)
+            }
+            Command::Sweep => {
+                let (table, good) = sweep::sweep(&plane, &arguments.program, &cache).await?;
+                println!("{table}");
+                Ok(good)
             }
             Command::Scenarios => {
                 let judge = webhook::Judge::start(plane.authority.acceptor()?).await?;

@@ -5,7 +5,7 @@
 use super::{schema, signed, storage, unsigned};
 use crate::chain::{Hash, Sealed};
 use crate::question::Asked;
-use crate::{Claim, JournalError, Owner, Recorded, Request, RunId, RunStatus, RunSummary};
+use crate::{Claim, JournalError, Owner, Recorded, Reply, Request, RunId, RunStatus, RunSummary};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::path::PathBuf;
@@ -36,10 +36,6 @@ impl From<rusqlite::Error> for Fault {
 
 /// Who drives a run.
 pub(super) struct Holder {
-    /// The run's number.
-    pub(super) id: i64,
-    /// How many events it has.
-    pub(super) events: u64,
     pub(super) epoch: i64,
     pub(super) owner: Option<Owner>,
 }
@@ -75,13 +71,11 @@ impl Readers {
 }
 
 pub(super) fn holder(connection: &Connection, run: &RunId) -> Result<Option<Holder>, Fault> {
-    let mut select =
-        connection.prepare_cached("SELECT epoch, owner, id, events FROM run WHERE name = ?1")?;
+    let mut select = connection.prepare_cached("SELECT epoch, owner FROM run WHERE name = ?1")?;
     let holder = select.query_row([run.as_str()], |row| {
         let owner: Option<String> = row.get(1)?;
         let owner = owner.map(|json| decode(1, &json)).transpose()?;
-        let events = unsigned(row.get(3)?);
-        Ok(Holder { id: row.get(2)?, events, epoch: row.get(0)?, owner })
+        Ok(Holder { epoch: row.get(0)?, owner })
     });
     Ok(holder.optional()?)
 }
@@ -140,7 +134,7 @@ fn has_answer(connection: &Connection, run: i64, now: i64) -> Result<bool, Fault
     Ok(false)
 }
 
-/// What a call came to.
+/// What a call came to. What is not what was kept is not kept any more.
 pub(super) fn reply(
     connection: &Connection,
     run: &RunId,
@@ -150,7 +144,9 @@ pub(super) fn reply(
         "SELECT body FROM reply
          WHERE run = (SELECT id FROM run WHERE name = ?1) AND digest = ?2",
     )?;
-    Ok(select.query_row([run.as_str(), digest], |row| row.get(0)).optional()?)
+    let bytes = select.query_row([run.as_str(), digest], |row| row.get(0)).optional()?;
+    let reply = bytes.map(|bytes| Reply { digest: digest.to_owned(), bytes });
+    Ok(reply.filter(Reply::is_whole).map(|reply| reply.bytes))
 }
 
 pub(super) fn events(

@@ -2,8 +2,10 @@
 //!
 //! Decides whether the file is ours at all before it changes a single byte of it.
 
+use super::ballast::{Ballast, is_full};
 use super::storage;
 use crate::JournalError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -96,14 +98,25 @@ impl From<rusqlite::Error> for Fault {
 }
 
 /// Opens the file for the writer; makes it and its folder where they are missing, and brings
-/// an older one up to date.
-pub(super) fn open(path: &Path, shown: &str) -> Result<Connection, JournalError> {
+/// an older one up to date. On a full disk the ballast is given up for it.
+pub(super) fn open(
+    path: &Path,
+    shown: &str,
+    ballast: &Ballast,
+) -> Result<Connection, JournalError> {
     make(path).map_err(|cause| storage("make", shown, cause))?;
-    prepare(path).map_err(|fault| match fault {
+    let prepared = match prepare(path) {
+        Err(Fault::Sql(cause)) if is_full(&cause) && ballast.give_up() => prepare(path),
+        prepared => prepared,
+    };
+    prepared.map_err(|fault| match fault {
         Fault::Newer { found } => {
             JournalError::Newer { path: shown.to_owned(), found, known: KNOWN }
         }
         Fault::Foreign => JournalError::Foreign { path: shown.to_owned() },
+        Fault::Sql(cause) if is_full(&cause) => {
+            storage("open", shown, "its disk is full; make room there and try again")
+        }
         Fault::Sql(cause) => storage("open", shown, cause),
     })
 }
@@ -112,6 +125,7 @@ pub(super) fn open(path: &Path, shown: &str) -> Result<Connection, JournalError>
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(path)?;
     connection.pragma_update(None, "query_only", true)?;
+    leave_as_it_is(&connection)?;
     Ok(connection)
 }
 
@@ -159,12 +173,12 @@ pub(super) enum Untouched {
     Sql(rusqlite::Error),
 }
 
-/// Whether SQLite misses the files beside the database and may not make them.
+/// Whether SQLite misses the files beside the database and may not or can't make them.
 fn cannot_share(cause: &rusqlite::Error) -> bool {
     matches!(
         cause.sqlite_error_code(),
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
-    )
+    ) || is_full(cause)
 }
 
 /// Whether there is a write-ahead log with something in it.
@@ -208,9 +222,21 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Lets the connection end without tidying the file up, even if it is the last one.
+pub(super) fn leave_as_it_is(connection: &Connection) -> rusqlite::Result<()> {
+    tidy_up(connection, false)
+}
+
+fn tidy_up(connection: &Connection, tidies: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !tidies).map(|_| ())
+}
+
 fn prepare(path: &Path) -> Result<Connection, Fault> {
     let mut connection = connect(path)?;
+    // What is not ours is not tidied up either: there may be something in its log.
+    tidy_up(&connection, !has_log(path))?;
     version_now(&connection)?;
+    tidy_up(&connection, true)?;
     write_ahead(&connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;

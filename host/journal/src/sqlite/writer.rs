@@ -3,9 +3,10 @@
 //! All jobs that wait are one transaction: a commit costs a flush of the disk however much is
 //! in it. The thread ends when the journal is dropped, after the last job.
 
+use super::ballast::{Ballast, is_full};
 use super::job::{Done, Job, Stopped, Turn, Work};
 use super::marks::Marks;
-use super::{read, storage};
+use super::{read, schema, storage};
 use crate::{JournalError, kill_points, memory};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::io;
@@ -36,9 +37,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, marks: Marks, path: Arc<str>) -> io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        marks: Marks,
+        ballast: Ballast,
+        path: Arc<str>,
+    ) -> io::Result<Self> {
         let (jobs, inbox) = mpsc::channel();
-        let desk = Desk { connection, marks, path, inbox, kept: Vec::new(), broken: None };
+        let kept = Vec::new();
+        let desk = Desk { connection, marks, ballast, path, inbox, kept, broken: None };
         let thread = thread::Builder::new().name("journal".to_owned()).spawn(|| desk.work())?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -64,6 +71,7 @@ impl Drop for Writer {
 struct Desk {
     connection: Connection,
     marks: Marks,
+    ballast: Ballast,
     path: Arc<str>,
     inbox: Receiver<Job>,
     /// Queued jobs that the disk has refused; they go first in the next transaction.
@@ -84,7 +92,7 @@ impl Fault {
     /// Whether the disk failed to take what it was given. What it has then nobody knows, and a
     /// flush that is tried again may say yes to pages that are lost.
     fn breaks_the_disk(&self) -> bool {
-        self.cause.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+        self.cause.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) && !is_full(&self.cause)
     }
 
     /// Whether one job is to blame, so that the others may do better without it. Else it is
@@ -190,7 +198,17 @@ impl Desk {
         }
     }
 
+    /// A full disk is asked once more when the ballast is gone.
     fn transact(&mut self, jobs: &[Job]) -> Result<Vec<Answer>, Fault> {
+        match self.transact_once(jobs) {
+            Err(fault) if is_full(&fault.cause) && self.ballast.give_up() => {
+                self.transact_once(jobs)
+            }
+            done => done,
+        }
+    }
+
+    fn transact_once(&mut self, jobs: &[Job]) -> Result<Vec<Answer>, Fault> {
         let fault = |action| move |cause| Fault { action, cause };
         let transaction = self
             .connection
@@ -238,6 +256,7 @@ impl Desk {
         let cause = Arc::new(fault.cause);
         if breaks {
             self.broken = Some(Arc::clone(&cause));
+            let _ = schema::leave_as_it_is(&self.connection);
         }
         for job in jobs {
             if job.reply.is_some() {
@@ -263,10 +282,10 @@ fn tell(job: Job, answer: Answer) {
 #[cfg(test)]
 mod tests {
     use super::super::job::{Entry, Work};
-    use super::super::schema;
     use super::*;
     use crate::conformance::start;
     use crate::{Claim, Event, Level, RunId};
+    use rusqlite::ffi;
     use tempfile::TempDir;
     use tokio::sync::oneshot;
 
@@ -274,11 +293,14 @@ mod tests {
     fn desk() -> (TempDir, Desk, Sender<Job>, Claim) {
         let folder = tempfile::tempdir().expect("make a folder");
         let path = folder.path().join("runs.db");
-        let Ok(connection) = schema::open(&path, "x") else { panic!("open") };
+        let Ok(connection) = schema::open(&path, "x", &Ballast::beside(&path)) else {
+            panic!("open")
+        };
         let (jobs, inbox) = mpsc::channel();
         let marks = Marks::beside(&path);
+        let ballast = Ballast::beside(&path);
         let (path, kept) = ("x".into(), Vec::new());
-        let mut desk = Desk { connection, marks, path, inbox, kept, broken: None };
+        let mut desk = Desk { connection, marks, ballast, path, inbox, kept, broken: None };
         let (run, first) = start("w");
         let entries = vec![Entry::new(&first).expect("serialize")];
         let (workflow, owner) = ("w".to_owned(), "{}".to_owned());
@@ -347,6 +369,57 @@ mod tests {
         let (urgent, _answer) = appended(&claim, "urgent");
         assert!(inbox.send(urgent).is_ok());
         assert_eq!(desk.gather(queued(&claim, "with company")).len(), 2);
+    }
+
+    #[test]
+    fn a_full_disk_gets_the_ballast_before_anyone_hears_of_it() {
+        let (folder, mut desk, _inbox, claim) = desk();
+        let path = folder.path().join("runs.db.ballast");
+        desk.ballast.take();
+        assert!(path.exists());
+        let used: i64 = desk
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .expect("count");
+        desk.connection.pragma_update(None, "max_page_count", used).expect("set");
+        let (job, mut answer) = appended(&claim, &"x".repeat(100_000));
+
+        desk.commit(vec![job]);
+
+        // The bound is not the disk's, so the room is not enough; that it was asked for shows.
+        let error = answer.try_recv().expect("an answer").expect_err("no room");
+        let cause = std::error::Error::source(&error).expect("a cause").to_string();
+        assert!(cause.contains("full"), "{cause}");
+        assert!(!path.exists());
+        assert!(desk.broken.is_none(), "a full disk is no broken one");
+    }
+
+    #[test]
+    fn behind_a_flush_that_failed_nothing_is_written_any_more() {
+        let (folder, mut desk, inbox, claim) = desk();
+        let files = || {
+            ["runs.db", "runs.db-wal", "runs.db.marks"]
+                .map(|name| std::fs::read(folder.path().join(name)).unwrap_or_else(|_| Vec::new()))
+        };
+        let failure = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
+        let cause = rusqlite::Error::SqliteFailure(failure, None);
+        let (job, mut first) = appended(&claim, "fails");
+        desk.refuse([queued(&claim, "kept"), job], Fault { action: "commit to", cause });
+        let before = files();
+        let (job, mut second) = appended(&claim, "later");
+
+        let jobs = desk.gather(job);
+        desk.commit(jobs);
+        let (job, mut third) = appended(&claim, "the last");
+        desk.kept.push(job);
+        drop(inbox);
+        desk.work();
+
+        for answer in [&mut first, &mut second, &mut third] {
+            let error = answer.try_recv().expect("an answer").expect_err("refused");
+            assert!(matches!(error, JournalError::Storage { .. }), "{error:?}");
+        }
+        assert!(files() == before, "not a byte, and the log is not tidied up either");
     }
 
     #[test]

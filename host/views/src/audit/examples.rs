@@ -4,7 +4,10 @@ use super::{Audit, Proof, lines, page};
 use crate::Look;
 use expect_test::{Expect, expect};
 use journal::audit::{Audited, Defect, Finding, Marks};
-use journal::{Denial, Disposition, Effect, EffectOutcome, Event, Failure, Recorded, RunStatus};
+use journal::{
+    Change, Denial, Disposition, Effect, EffectOutcome, Event, Failure, Question, Readings,
+    Recorded, RunStatus, Shown, Verdict,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use workflow::{Plan, PlannedStep, PluginPin, StepKind, StepName};
@@ -519,6 +522,216 @@ fn summaries() {
             {"damagedMarks":1,"findings":1,"forgottenRuns":0,"markedRecords":20,"markedRuns":2,"marks":"read","records":30,"result":"broken","runs":3,"soundRecords":27,"soundRuns":2,"unchainedRecords":6}
             {"damagedMarks":0,"findings":0,"forgottenRuns":0,"markedRecords":0,"markedRuns":0,"marks":"missing","records":1,"result":"sound","runs":1,"soundRecords":1,"soundRuns":1,"unchainedRecords":0}
             {"damagedMarks":0,"findings":0,"forgottenRuns":0,"markedRecords":0,"markedRuns":0,"marks":"unreadable","records":0,"result":"sound","runs":0,"soundRecords":0,"soundRuns":0,"unchainedRecords":0}
+        "#]],
+    );
+}
+
+/// A write in doubt that is looked for, asked again, and at last settled by a person.
+fn recovered() -> Audit {
+    let own = Effect { own: true, ..effect("GET /api/x?card=4111", false, None) };
+    let question = Question {
+        digest: "d".to_owned(),
+        quorum: 2,
+        approvers: vec!["ana".to_owned(), "group:sre\u{1b}".to_owned()],
+        excluded: vec!["eric".to_owned()],
+        expires_at: Some(START + 3_600_000),
+    };
+    let failure = Failure::permanent("http.status-503", "Jane Doe is busy");
+    let name = || step("undo");
+    let again = |why: &str| Event::EffectAskedAgain {
+        step: name(),
+        attempt: 1,
+        number: 1,
+        why: why.to_owned(),
+    };
+    let settled = |done, by: &str, reason: Option<&str>| Event::OutcomeSettled {
+        step: name(),
+        attempt: 1,
+        number: 1,
+        done,
+        by: by.to_owned(),
+        reason: reason.map(str::to_owned),
+    };
+    let body = "{\"patient\": \"Jane Doe\"}".to_owned();
+    let (method, url) = ("POST".to_owned(), "https://far.test/x?card=4111".to_owned());
+    let shown = Shown::Request { method, url, credentials: Vec::new(), body };
+    let changes = vec![Change { field: "x".into(), from: None, to: Some("Jane Doe".into()) }];
+    let planned = |number, shown| Event::EffectPlanned {
+        step: name(),
+        attempt: 1,
+        number,
+        effect: effect("POST /x?card=4111", true, Some(1)),
+        shown,
+    };
+    let approval = || step("sure?");
+    let answer = |by: &str, verdict, reason: &str| Event::ApprovalGiven {
+        step: approval(),
+        by: by.to_owned(),
+        verdict,
+        reason: Some(reason.to_owned()),
+    };
+    let rules = json!([{"method": "POST", "path": "/x"}]);
+    let (slot, connection) = ("site".to_owned(), "http/x".to_owned());
+    let address = Some("https://far.test\u{9b}".to_owned());
+    let unknown = Event::OutcomeUnknown {
+        step: name(),
+        attempt: 1,
+        number: 1,
+        message: "Jane Doe did not answer".to_owned(),
+        question: Question { digest: "d".to_owned(), quorum: 1, ..Question::default() },
+    };
+    let in_doubt = || EffectOutcome::InDoubt { message: "the connection broke".into() };
+    let reply = Some("blake3:told".to_owned());
+    audit(vec![
+        started(&["undo", "sure?"]),
+        attempt("undo", 1),
+        Event::ConnectionGranted { step: name(), attempt: 1, slot, connection, rules, address },
+        intends("undo", 1, 1, effect("POST /x", true, Some(1))),
+        settles("undo", 1, 1, in_doubt()),
+        Event::AttemptFailed { step: name(), attempt: 1, failure, delay_ms: 4_000 },
+        Event::StepResumed { step: name(), attempt: 1, keep: 1 },
+        intends("undo", 1, 2, own),
+        settles("undo", 1, 2, answered(200, 0)),
+        settled(false, "GET /api/x?card=4111", None),
+        again("GET /api/x?card=4111 shows that it did not take effect"),
+        settles("undo", 1, 1, in_doubt()),
+        unknown,
+        Event::RunFinished { status: RunStatus::Waiting },
+        Event::RunResumed { by: "bob\u{202e}".to_owned() },
+        settled(true, "ana", Some("I see it there")),
+        Event::StepResumed { step: name(), attempt: 1, keep: u32::MAX },
+        Event::StreamHeard {
+            step: name(),
+            attempt: 1,
+            number: 1,
+            reply,
+            readings: Readings::default(),
+        },
+        Event::EffectSettled {
+            step: name(),
+            attempt: 1,
+            number: 1,
+            outcome: answered(200, 0),
+            reply: Some("blake3:told".to_owned()),
+        },
+        planned(3, shown),
+        planned(4, Shown::Rehearsed { status: 200, changes }),
+        Event::StepSucceeded { step: name(), attempt: 1, outputs: serde_json::Map::new() },
+        Event::ApprovalAsked { step: approval(), question },
+        answer("ana", Verdict::Approved, "looks right"),
+        answer("bob", Verdict::Rejected, "not now\n"),
+        Event::ApprovalSettled {
+            step: approval(),
+            verdict: Verdict::Rejected,
+            by: vec!["bob".to_owned()],
+        },
+        Event::RunTimedOut { seconds: 300 },
+        Event::RunFinished { status: RunStatus::Failure },
+        Event::RunReopened { by: "ana".to_owned(), steps: vec![name(), approval()] },
+    ])
+}
+
+#[test]
+fn what_people_decided_and_what_was_asked_again() {
+    check(
+        &page(&recovered(), None, &Look::PLAIN),
+        &expect![[r#"
+            ● rollback is running
+              run         0192f0c1-7c00-7000-8000-000000000001
+              workflow    run books/rollback.yaml sha256:abc
+              started     2026-11-22 14:03:01 by eric
+
+             0  14:03:01  run       started     by eric
+             1  14:03:01  undo (1)  attempt     undo@1.0.0 sha256:0123456789ab signed by -
+             2  14:03:01  undo (1)  granted     http/x as `site`, at https://far.test\u{9b}
+                                                1. POST /x
+             3  14:03:01  undo (1)  in doubt    POST /x on kubernetes/prod as `cluster`, if resourceVersion 4711
+                                                admitted by rule 1; after 40 ms it may have taken effect, the connection broke; 1.2 KiB out, - back
+             5  14:03:01  undo (1)  failed      (http.status-503)
+                                                tried again after 4s
+             6  14:03:01  undo (1)  resumed     from its start, calls up to number 1 count
+             7  14:03:01  undo (1)  read        GET /api/x?card=… on kubernetes/prod
+                                                the host's own, needs no rule; after 40 ms answered 200; - out, 912 B back
+             9  14:03:01  undo (1)  settled     call 1: it did not take effect, according to GET /api/x?card=…
+            10  14:03:01  undo (1)  asked again GET /api/x?card=… shows that it did not take effect
+                                                POST /x on kubernetes/prod as `cluster`, if resourceVersion 4711
+                                                admitted by rule 1; after 40 ms it may have taken effect, the connection broke; 1.2 KiB out, - back
+            12  14:03:01  undo (1)  unknown     nobody knows whether call 1 took effect; a person is asked
+            13  14:03:01  run       ended       the run waits for a person
+            14  14:03:01  run       taken up    bob\u{202e} drives it on in another process
+            15  14:03:01  undo (1)  settled     call 1: it took effect, according to ana: I see it there
+            16  14:03:01  undo (1)  resumed     from its start, all that is on record counts
+            18  14:03:01  undo (1)  told        the step is told of call 1: answered 200
+            19  14:03:01  undo (1)  planned     POST /x?card=… on kubernetes/prod as `cluster`, if resourceVersion 4711
+                                                shown, and not sent
+            20  14:03:01  undo (1)  planned     POST /x?card=… on kubernetes/prod as `cluster`, if resourceVersion 4711
+                                                tried on the far side and taken back, answered 200
+            21  14:03:01  undo (1)  succeeded
+            22  14:03:01  sure?     asked       needs 2 approvals from ana or the group sre\u{1b}, but not eric, until 2026-11-22 15:03:01
+            23  14:03:01  sure?     answered    ana said yes: looks right
+            24  14:03:01  sure?     answered    bob said no: not now\n
+            25  14:03:02  sure?     decided     rejected by bob
+            26  14:03:02  run       timed out   the run's time is up: it was allowed 5m00s
+            27  14:03:02  run       ended       the run failed
+            28  14:03:02  run       reopened    ana has this tried again: undo, sure?
+        "#]],
+    );
+}
+
+#[test]
+fn what_people_decided_for_programs() {
+    let written = lines(&recovered(), None).join("\n") + "\n";
+    for line in written.lines() {
+        let value: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(value["run"], RUN, "{line}");
+    }
+    let shown = page(&recovered(), None, &Look::PLAIN) + &written;
+    for secret in ["4111", "Jane", "blake3:told", "patient"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+    // Nobody refused a call only because it has a second outcome.
+    assert!(!shown.contains("refused"), "{shown}");
+    let plain: Vec<String> = lines(&recovered(), None)
+        .iter()
+        .map(|line| {
+            let mut value: Value = serde_json::from_str(line).expect("JSON");
+            let members = value.as_object_mut().expect("a mapping");
+            for common in ["run", "at", "plugin", "digest", "slot", "chain"] {
+                members.remove(common);
+            }
+            members.retain(|_, value| !value.is_null());
+            crate::escape::json(value.to_string())
+        })
+        .collect();
+    check(
+        &(plain.join("\n") + "\n"),
+        &expect![[r#"
+            {"by":"eric","drill":false,"record":"run","source":"run books/rollback.yaml","sourceDigest":"sha256:abc","startedAt":"2026-11-22T14:03:01.000Z","status":"running","workflow":"rollback"}
+            {"by":"eric","position":0,"record":"started"}
+            {"attempt":1,"position":1,"record":"attempt","step":"undo"}
+            {"address":"https://far.test\u009b","attempt":1,"connection":"http/x","position":2,"record":"granted","rules":["POST /x"],"step":"undo"}
+            {"attempt":1,"connection":"kubernetes/prod","decision":"admitted","durationMs":40,"number":1,"operation":"POST /x","outcome":"in-doubt","own":false,"position":3,"precondition":"resourceVersion 4711","reason":"the connection broke","record":"call","requestBytes":1300,"rule":1,"step":"undo","writes":true}
+            {"attempt":1,"code":"http.status-503","delayMs":4000,"position":5,"record":"tried-again","step":"undo"}
+            {"attempt":1,"keep":1,"position":6,"record":"resumed","step":"undo"}
+            {"attempt":1,"connection":"kubernetes/prod","decision":"admitted","durationMs":40,"number":2,"operation":"GET /api/x?card=…","outcome":"answered","own":true,"position":7,"record":"call","redacted":0,"responseBytes":912,"status":200,"step":"undo","writes":false}
+            {"attempt":1,"by":"GET /api/x?card=…","done":false,"number":1,"position":9,"record":"outcome-settled","step":"undo"}
+            {"attempt":1,"connection":"kubernetes/prod","decision":"admitted","durationMs":40,"number":1,"operation":"POST /x","outcome":"in-doubt","own":false,"position":10,"precondition":"resourceVersion 4711","reason":"the connection broke","record":"asked-again","requestBytes":1300,"rule":1,"step":"undo","why":"GET /api/x?card=… shows that it did not take effect","writes":true}
+            {"attempt":1,"number":1,"position":12,"question":{"digest":"d","quorum":1},"record":"outcome-unknown","step":"undo"}
+            {"position":13,"record":"finished","status":"waiting"}
+            {"by":"bob\u202e","position":14,"record":"taken-up"}
+            {"attempt":1,"by":"ana","done":true,"number":1,"position":15,"reason":"I see it there","record":"outcome-settled","step":"undo"}
+            {"attempt":1,"position":16,"record":"resumed","step":"undo"}
+            {"attempt":1,"connection":"kubernetes/prod","decision":"admitted","durationMs":0,"number":1,"operation":"POST /x","outcome":"answered","own":false,"position":18,"precondition":"resourceVersion 4711","record":"told","redacted":0,"requestBytes":1300,"responseBytes":912,"rule":1,"status":200,"step":"undo","writes":true}
+            {"attempt":1,"connection":"kubernetes/prod","operation":"POST /x?card=…","position":19,"precondition":"resourceVersion 4711","record":"planned","step":"undo"}
+            {"attempt":1,"connection":"kubernetes/prod","operation":"POST /x?card=…","position":20,"precondition":"resourceVersion 4711","record":"planned","rehearsedStatus":200,"step":"undo"}
+            {"attempt":1,"position":21,"record":"succeeded","step":"undo"}
+            {"position":22,"question":{"approvers":["ana","group:sre\u001b"],"digest":"d","excluded":["eric"],"expiresAt":1795359781000,"quorum":2},"record":"approval-asked","step":"sure?"}
+            {"by":"ana","position":23,"reason":"looks right","record":"approval-given","step":"sure?","verdict":"approved"}
+            {"by":"bob","position":24,"reason":"not now\n","record":"approval-given","step":"sure?","verdict":"rejected"}
+            {"by":["bob"],"position":25,"record":"approval-settled","step":"sure?","verdict":"rejected"}
+            {"position":26,"record":"timed-out","seconds":300}
+            {"position":27,"record":"finished","status":"failure"}
+            {"by":"ana","position":28,"record":"reopened","steps":["undo","sure?"]}
         "#]],
     );
 }

@@ -2,7 +2,7 @@
 
 use super::{Call, Record, What};
 use journal::{Effect, EffectOutcome, Event, Recorded, Shown};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use workflow::StepName;
 
 /// The step, unless it is about the whole run, the attempt, and what.
@@ -16,6 +16,8 @@ pub(super) struct Fold {
     pub(super) records: Vec<Record>,
     /// Where each call is told of last.
     calls: HashMap<Which, usize>,
+    /// Calls of which somebody has found out whether they took effect.
+    found: HashSet<Which>,
 }
 
 impl Fold {
@@ -72,6 +74,7 @@ impl Fold {
                 of_step(step, *attempt, What::OutcomeUnknown { number, question })
             }
             Event::OutcomeSettled { step, attempt, number, done, by, reason } => {
+                self.found.insert((step.clone(), *attempt, *number));
                 let (by, reason) = (by.clone(), reason.clone());
                 let what = What::OutcomeSettled { number: *number, done: *done, by, reason };
                 of_step(step, *attempt, what)
@@ -110,6 +113,7 @@ impl Fold {
     fn ask_again(&mut self, which: Which, why: &str) -> Option<Told> {
         let effect = self.call(&which).and_then(|call| call.effect.clone());
         self.calls.insert(which.clone(), self.records.len());
+        self.found.remove(&which);
         let call = Box::new(call(which.2, effect));
         Some((Some(which.0), which.1, What::AskedAgain { why: why.to_owned(), call }))
     }
@@ -117,7 +121,13 @@ impl Fold {
     /// Completes the call that was intended, or gives a record of one that never was.
     fn settle(&mut self, at: i64, which: Which, outcome: &EffectOutcome) -> Option<Told> {
         let (outcome, settled_at) = (Some(outcome.clone()), Some(at));
+        let found = self.found.contains(&which);
         if let Some(intended) = self.call(&which) {
+            let writes = intended.effect.as_ref().is_some_and(|effect| effect.writes);
+            if writes && (found || intended.outcome.is_some()) {
+                let told = Call { outcome, settled_at, ..intended.clone() };
+                return Some((Some(which.0), which.1, What::Told(Box::new(told))));
+            }
             (intended.outcome, intended.settled_at) = (outcome, settled_at);
             return None;
         }

@@ -121,6 +121,7 @@ fn told(audit: &Audit, record: &Record) -> (&'static str, Value) {
             rest["why"] = json!(without_query_values(why));
             ("asked-again", rest)
         }
+        What::Told(call) => ("told", self::call(record.at, call)),
         What::Planned { effect, rehearsed } => {
             let rest = json!({
                 "connection": effect.connection,

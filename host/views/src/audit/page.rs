@@ -156,6 +156,10 @@ fn told(audit: &Audit, record: &Record, look: &Look) -> (Style, &'static str, Ve
             lines.insert(0, plain(&without_query_values(why)));
             (style, "asked again", lines)
         }
+        What::Told(call) => {
+            let told = format!("the step is told of call {}: {}", call.number, outcome(call));
+            (PLAIN, "told", vec![told])
+        }
         What::Planned { effect, rehearsed } => {
             let tried = match rehearsed {
                 Some(status) => format!("tried on the far side and taken back, answered {status}"),

@@ -60,13 +60,13 @@ fn an_approval_that_waits() {
     check(
         &waits.lines(),
         &expect![[r#"
-        14:03:01 run 0192f0c1-7c00-7000-8000-000000000001 of rollback started by eric
-        14:03:01 look started attempt=1
-        14:03:03 look succeeded after 2.0s found=true
-        14:03:03 sure? asks for approval, needs 2 yes from ana, bob or the group sre\u{1b}, but not eric, until 2026-11-22 15:03:01: bowline approve 0192f0c1-7c00-7000-8000-000000000001 'sure?' (or: bowline deny 0192f0c1-7c00-7000-8000-000000000001 'sure?')
-        14:03:03 run 0192f0c1-7c00-7000-8000-000000000001 waits for a person
-        14:03:33 sure? ana said yes: looks right\u{202e}
-    "#]],
+            14:03:01 run 0192f0c1-7c00-7000-8000-000000000001 of rollback started by eric
+            14:03:01 look started attempt=1
+            14:03:03 look succeeded after 2.0s found=true
+            14:03:03 sure? waits: it needs 2 approvals from ana, bob or the group sre\u{1b}, but not eric, until 2026-11-22 15:03:01; bowline approve 0192f0c1-7c00-7000-8000-000000000001 'sure?', or bowline deny 0192f0c1-7c00-7000-8000-000000000001 'sure?'
+            14:03:03 run 0192f0c1-7c00-7000-8000-000000000001 waits for a person
+            14:03:33 sure? ana said yes: looks right\u{202e}
+        "#]],
     );
     check(
         &waits.tree(&Look::PLAIN),
@@ -81,42 +81,43 @@ fn an_approval_that_waits() {
     check(
         &text::summary(&view, &Look::PLAIN),
         &expect![[r#"
-        ◐ rollback waits for a person after 32s (1 succeeded, 1 waits for a person, 1 not started)
-          ✔ look succeeded, changed nothing outside
-          ◐ sure? waits for a person: it needs 1 more yes from ana, bob or the group sre\u{1b}, but not eric, until 2026-11-22 15:03:01
-          ○ undo not started
-          next:  bowline approve 0192f0c1-7c00-7000-8000-000000000001 'sure?'
-                 bowline deny 0192f0c1-7c00-7000-8000-000000000001 'sure?'
-                 bowline runs cancel 0192f0c1-7c00-7000-8000-000000000001
-    "#]],
+            ◐ rollback waits for a person after 32s (1 succeeded, 1 waits for a person, 1 not started)
+              ✔ look succeeded, changed nothing outside
+              ◐ sure? waits for a person: it needs 1 more approval from ana, bob or the group sre\u{1b}, but not eric, until 2026-11-22 15:03:01
+              ○ undo not started
+              next:  bowline approve 0192f0c1-7c00-7000-8000-000000000001 'sure?'
+                     bowline deny 0192f0c1-7c00-7000-8000-000000000001 'sure?'
+                     bowline runs cancel 0192f0c1-7c00-7000-8000-000000000001
+        "#]],
     );
     check(
         &show::page(&view, &Look::PLAIN),
         &expect![[r#"
-        ◐ rollback waits for a person
-          run         0192f0c1-7c00-7000-8000-000000000001
-          started     2026-11-22 14:03:01 by eric
-          workflow    run books/rollback.yaml
-          digest      sha256:abc
-          parameter   deployment = "web\u001b[2J"
-          sure? waits: it needs 1 more yes from ana, bob or the group sre\u{1b}, but not eric, until 2026-11-22 15:03:01
-            14:03:33 ana said yes: looks right\u{202e}
-            bowline approve 0192f0c1-7c00-7000-8000-000000000001 'sure?'
-            bowline deny 0192f0c1-7c00-7000-8000-000000000001 'sure?'
+            ◐ rollback waits for a person
+              run         0192f0c1-7c00-7000-8000-000000000001
+              started     2026-11-22 14:03:01 by eric
+              workflow    run books/rollback.yaml
+              digest      sha256:abc
+              parameter   deployment = "web\u001b[2J"
 
-        ✔ look  succeeded after 2.0s
-            plugin      look 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000
-            started     2026-11-22 14:03:01
-            output      found = true
+              sure? waits: it needs 1 more approval from ana, bob or the group sre\u{1b}, but not eric, until 2026-11-22 15:03:01
+                14:03:33 ana said yes: looks right\u{202e}
+                bowline approve 0192f0c1-7c00-7000-8000-000000000001 'sure?'
+                bowline deny 0192f0c1-7c00-7000-8000-000000000001 'sure?'
 
-        ◐ sure?  waits for a person
-            kind        a person says yes or no
-            after       look
+            ✔ look  succeeded after 2.0s
+                plugin      look 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000
+                started     2026-11-22 14:03:01
+                output      found = true
 
-        ○ undo  not started
-            plugin      undo 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000
-            after       sure?
-    "#]],
+            ◐ sure?  waits for a person
+                kind        a person says yes or no
+                after       look
+
+            ○ undo  not started
+                plugin      undo 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000
+                after       sure?
+        "#]],
     );
     assert!(json::finished(&view).contains(r#""sure?":{"status":"waiting","outputs":{}"#));
 }
@@ -132,20 +133,20 @@ fn an_approval_that_is_given() {
     check(
         &given.lines(),
         &expect![[r#"
-        14:03:01 run 0192f0c1-7c00-7000-8000-000000000001 of rollback started by eric
-        14:03:01 look started attempt=1
-        14:03:03 look succeeded after 2.0s found=true
-        14:03:03 sure? asks for approval, needs 2 yes from ana, bob or the group sre\u{1b}, but not eric, until 2026-11-22 15:03:01: bowline approve 0192f0c1-7c00-7000-8000-000000000001 'sure?' (or: bowline deny 0192f0c1-7c00-7000-8000-000000000001 'sure?')
-        14:03:03 run 0192f0c1-7c00-7000-8000-000000000001 waits for a person
-        14:03:33 sure? ana said yes: looks right\u{202e}
-        14:04:03 sure? bob said yes: go
-        14:04:03 sure? approved by ana, bob
-        14:04:03 undo started attempt=1
-        14:04:03 undo calls patch apps/deployments default/web on kubernetes/eric0-demos
-        14:04:03 undo called patch apps/deployments default/web on kubernetes/eric0-demos: answered 200
-        14:04:05 undo succeeded after 2.0s fromRevision=4 toRevision=3
-        14:04:05 run 0192f0c1-7c00-7000-8000-000000000001 succeeded
-    "#]],
+            14:03:01 run 0192f0c1-7c00-7000-8000-000000000001 of rollback started by eric
+            14:03:01 look started attempt=1
+            14:03:03 look succeeded after 2.0s found=true
+            14:03:03 sure? waits: it needs 2 approvals from ana, bob or the group sre\u{1b}, but not eric, until 2026-11-22 15:03:01; bowline approve 0192f0c1-7c00-7000-8000-000000000001 'sure?', or bowline deny 0192f0c1-7c00-7000-8000-000000000001 'sure?'
+            14:03:03 run 0192f0c1-7c00-7000-8000-000000000001 waits for a person
+            14:03:33 sure? ana said yes: looks right\u{202e}
+            14:04:03 sure? bob said yes: go
+            14:04:03 sure? approved by ana, bob
+            14:04:03 undo started attempt=1
+            14:04:03 undo calls patch apps/deployments default/web on kubernetes/eric0-demos
+            14:04:03 undo called patch apps/deployments default/web on kubernetes/eric0-demos: answered 200
+            14:04:05 undo succeeded after 2.0s fromRevision=4 toRevision=3
+            14:04:05 run 0192f0c1-7c00-7000-8000-000000000001 succeeded
+        "#]],
     );
     check(
         &show::page(&view, &Look::PLAIN),
@@ -214,7 +215,7 @@ fn a_journal_of_before_does_not_say_who_is_asked() {
     assert_eq!(view.steps[1].status, StepStatus::Waiting);
     assert_eq!(view.steps[1].question(), None);
     let page = show::page(&view, &Look::PLAIN);
-    assert!(page.contains("  sure? waits: it needs a yes from anyone\n"), "{page}");
+    assert!(page.contains("  sure? waits: it needs an approval from anyone\n"), "{page}");
     // One that was answered does not wait again.
     let answered = asked().decides("sure?", Verdict::Approved, &["ana"]).ends(RunStatus::Waiting);
     assert_eq!(answered.view().steps[1].status, StepStatus::NotStarted);

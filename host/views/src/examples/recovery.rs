@@ -20,14 +20,14 @@ impl Tale {
         self.then(10, Event::StepResumed { step: name(step), attempt: 1, keep })
     }
 
-    fn is_unknown(self, step: &str, number: u32) -> Self {
+    fn gets_no_answer(self, step: &str, number: u32) -> Self {
         let message = "no answer within 30000 ms\u{9b}".to_owned();
         let question = Question { digest: "d".to_owned(), quorum: 1, ..Question::default() };
         let step = name(step);
         self.then(10, Event::OutcomeUnknown { step, attempt: 1, number, message, question })
     }
 
-    fn is_settled(self, step: &str, number: u32, done: bool) -> Self {
+    fn hears_of(self, step: &str, number: u32, done: bool) -> Self {
         let (step, by, reason) = (name(step), "ana".to_owned(), Some("I see it there".to_owned()));
         self.then(10, Event::OutcomeSettled { step, attempt: 1, number, done, by, reason })
     }
@@ -37,7 +37,7 @@ impl Tale {
         self.then(10, Event::EffectAskedAgain { step, attempt: 1, number, why })
     }
 
-    fn is_interrupted(self, step: &str) -> Self {
+    fn loses_its_host(self, step: &str) -> Self {
         let gone = Event::StepInterrupted { step: name(step), attempt: 1 };
         self.then(60_000, Event::RunResumed { by: "bob".to_owned() }).then(0, gone)
     }
@@ -57,7 +57,7 @@ pub(super) fn unknown() -> Tale {
         .answered("tell", 1, 200)
         .then(5, intended)
         .settles("tell", 2, EffectOutcome::InDoubt { message: "no answer within 30 s".to_owned() })
-        .is_unknown("tell", 2)
+        .gets_no_answer("tell", 2)
         .ends(RunStatus::Waiting)
 }
 
@@ -65,7 +65,7 @@ pub(super) fn unknown() -> Tale {
 pub(super) fn settled() -> Tale {
     unknown()
         .then(60_000, Event::RunResumed { by: "bob".to_owned() })
-        .is_settled("tell", 2, true)
+        .hears_of("tell", 2, true)
         .resumes("tell", 2)
         .succeeds("tell", json!({"url": "https://app.datadoghq.com/incidents/5"}))
         .starts("after")
@@ -79,7 +79,7 @@ fn interrupted() -> Tale {
         .intends("undo", 1, "get apps/deployments default/web", false)
         .answered("undo", 1, 200)
         .intends("undo", 2, "patch apps/deployments default/web", true)
-        .is_interrupted("undo")
+        .loses_its_host("undo")
 }
 
 fn retried() -> Tale {
@@ -131,20 +131,21 @@ fn tries_that_fail() {
     check(
         &show::page(&again.view(), &Look::PLAIN),
         &expect![[r#"
-        ● rollback is running
-          run         0192f0c1-7c00-7000-8000-000000000001
-          started     2026-11-22 14:03:01 by eric
-          workflow    run books/rollback.yaml
-          digest      sha256:abc
-          parameter   deployment = "web\u001b[2J"
-          if its process is gone, it can go on:  bowline runs resume 0192f0c1-7c00-7000-8000-000000000001
+            ● rollback is running
+              run         0192f0c1-7c00-7000-8000-000000000001
+              started     2026-11-22 14:03:01 by eric
+              workflow    run books/rollback.yaml
+              digest      sha256:abc
+              parameter   deployment = "web\u001b[2J"
 
-        ◐ undo  running after 0.1s, attempt 2
-            plugin      undo 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000
-            started     2026-11-22 14:03:05
-            try         14:03:01 attempt 1 failed, tried again after 4s: the server is busy\u{1b} (http.status-503)
-            try         14:03:05 attempt 2 failed, tried again after 1m01s: the server is busy\u{1b} (http.status-503)
-    "#]],
+              if its process is gone, it can go on:  bowline runs resume 0192f0c1-7c00-7000-8000-000000000001
+
+            ◐ undo  between two tries, try 3 at 14:04:06, attempt 2
+                plugin      undo 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000
+                started     2026-11-22 14:03:05
+                try         14:03:01 attempt 1 failed, tried again after 4s: the server is busy\u{1b} (http.status-503)
+                try         14:03:05 attempt 2 failed, tried again after 1m01s: the server is busy\u{1b} (http.status-503)
+        "#]],
     );
     // Who stops the run stops the wait as well.
     let stopped =
@@ -168,21 +169,22 @@ fn a_process_that_ended() {
     check(
         &show::page(&gone.view(), &Look::PLAIN),
         &expect![[r#"
-        ● rollback is running
-          run         0192f0c1-7c00-7000-8000-000000000001
-          started     2026-11-22 14:03:01 by eric
-          taken up    2026-11-22 14:04:01 by bob
-          workflow    run books/rollback.yaml
-          digest      sha256:abc
-          parameter   deployment = "web\u001b[2J"
-          if its process is gone, it can go on:  bowline runs resume 0192f0c1-7c00-7000-8000-000000000001
+            ● rollback is running
+              run         0192f0c1-7c00-7000-8000-000000000001
+              started     2026-11-22 14:03:01 by eric
+              taken up    2026-11-22 14:04:01 by bob
+              workflow    run books/rollback.yaml
+              digest      sha256:abc
+              parameter   deployment = "web\u001b[2J"
 
-        ○ undo  interrupted after 1m00s
-            plugin      undo 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000
-            started     2026-11-22 14:03:01
-            read        14:03:01 get apps/deployments default/web on kubernetes/eric0-demos: answered 200
-            in doubt    14:03:01 patch apps/deployments default/web on kubernetes/eric0-demos: no answer was recorded; it may have taken effect
-    "#]],
+              if its process is gone, it can go on:  bowline runs resume 0192f0c1-7c00-7000-8000-000000000001
+
+            ○ undo  interrupted after 1m00s
+                plugin      undo 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000
+                started     2026-11-22 14:03:01
+                read        14:03:01 get apps/deployments default/web on kubernetes/eric0-demos: answered 200
+                in doubt    14:03:01 patch apps/deployments default/web on kubernetes/eric0-demos: no answer was recorded; it may have taken effect
+        "#]],
     );
     let page = |driven| show::page_of(&gone.view(), driven, &Look::PLAIN);
     let resume = format!("bowline runs resume {RUN}");
@@ -251,13 +253,13 @@ fn a_write_that_nobody_knows_the_end_of() {
     check(
         &open.lines(),
         &expect![[r#"
-        14:03:01 run 0192f0c1-7c00-7000-8000-000000000001 of rollback started by eric
-        14:03:01 tell started attempt=1
-        14:03:01 tell calls POST /api/v2/incidents/5/timeline on datadog/prod
-        14:03:01 tell called POST /api/v2/incidents/5/timeline on datadog/prod: it may have taken effect: no answer within 30 s
-        14:03:01 tell waits: nobody knows whether POST /api/v2/incidents/5/timeline on datadog/prod took effect: bowline runs resolve 0192f0c1-7c00-7000-8000-000000000001 tell --outcome done|not-done
-        14:03:01 run 0192f0c1-7c00-7000-8000-000000000001 waits for a person
-    "#]],
+            14:03:01 run 0192f0c1-7c00-7000-8000-000000000001 of rollback started by eric
+            14:03:01 tell started attempt=1
+            14:03:01 tell calls POST /api/v2/incidents/5/timeline on datadog/prod
+            14:03:01 tell called POST /api/v2/incidents/5/timeline on datadog/prod: it may have taken effect: no answer within 30 s
+            14:03:01 tell waits: nobody knows whether POST /api/v2/incidents/5/timeline on datadog/prod took effect; bowline runs resolve 0192f0c1-7c00-7000-8000-000000000001 tell --outcome done|not-done
+            14:03:01 run 0192f0c1-7c00-7000-8000-000000000001 waits for a person
+        "#]],
     );
     check(
         &open.tree(&Look::PLAIN),
@@ -271,40 +273,40 @@ fn a_write_that_nobody_knows_the_end_of() {
     check(
         &text::summary(&view, &Look::PLAIN),
         &expect![[r#"
-        ◐ rollback waits for a person after 0.1s (1 waits for a person, 1 not started)
-          ◐ tell waits for a person: nobody knows whether a write took effect
-              in doubt: POST /api/v2/incidents/5/timeline on datadog/prod: it may have taken effect: no answer within 30 s
-              last call: GET /api/v2/incidents/5 on kubernetes/eric0-demos: answered 200
-          ○ after not started
-          next:  bowline runs resolve 0192f0c1-7c00-7000-8000-000000000001 tell --outcome done
-                 bowline runs resolve 0192f0c1-7c00-7000-8000-000000000001 tell --outcome not-done
-                 bowline runs cancel 0192f0c1-7c00-7000-8000-000000000001
-    "#]],
+            ◐ rollback waits for a person after 0.1s (1 waits for a person, 1 not started)
+              ◐ tell waits for a person: nobody knows whether a write took effect
+                  in doubt: POST /api/v2/incidents/5/timeline on datadog/prod: it may have taken effect: no answer within 30 s
+              ○ after not started
+              next:  bowline runs resolve 0192f0c1-7c00-7000-8000-000000000001 tell --outcome done
+                     bowline runs resolve 0192f0c1-7c00-7000-8000-000000000001 tell --outcome not-done
+                     bowline runs cancel 0192f0c1-7c00-7000-8000-000000000001
+        "#]],
     );
     check(
         &show::page(&view, &Look::PLAIN),
         &expect![[r#"
-        ◐ rollback waits for a person
-          run         0192f0c1-7c00-7000-8000-000000000001
-          started     2026-11-22 14:03:01 by eric
-          workflow    run books/rollback.yaml
-          digest      sha256:abc
-          parameter   deployment = "web\u001b[2J"
-          tell waits: nobody knows whether this took effect:
-            POST /api/v2/incidents/5/timeline on datadog/prod, left the host 14:03:01: no answer within 30 s
-            no answer within 30000 ms\u{9b}
-            look there, then:  bowline runs resolve 0192f0c1-7c00-7000-8000-000000000001 tell --outcome done|not-done
+            ◐ rollback waits for a person
+              run         0192f0c1-7c00-7000-8000-000000000001
+              started     2026-11-22 14:03:01 by eric
+              workflow    run books/rollback.yaml
+              digest      sha256:abc
+              parameter   deployment = "web\u001b[2J"
 
-        ◐ tell  waits for a person after 0.1s
-            plugin      tell 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000
-            started     2026-11-22 14:03:01
-            read        14:03:01 GET /api/v2/incidents/5 on kubernetes/eric0-demos: answered 200
-            in doubt    14:03:01 POST /api/v2/incidents/5/timeline on datadog/prod: it may have taken effect: no answer within 30 s
+              tell waits: nobody knows whether this took effect:
+                POST /api/v2/incidents/5/timeline on datadog/prod, left the host 14:03:01: no answer within 30 s
+                no answer within 30000 ms\u{9b}
+                look there, then:  bowline runs resolve 0192f0c1-7c00-7000-8000-000000000001 tell --outcome done|not-done
 
-        ○ after  not started
-            plugin      after 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000
-            after       tell
-    "#]],
+            ◐ tell  waits for a person after 0.1s
+                plugin      tell 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000
+                started     2026-11-22 14:03:01
+                read        14:03:01 GET /api/v2/incidents/5 on kubernetes/eric0-demos: answered 200
+                in doubt    14:03:01 POST /api/v2/incidents/5/timeline on datadog/prod: it may have taken effect: no answer within 30 s
+
+            ○ after  not started
+                plugin      after 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000
+                after       tell
+        "#]],
     );
 
     let known = settled();
@@ -315,20 +317,20 @@ fn a_write_that_nobody_knows_the_end_of() {
     check(
         &known.lines(),
         &expect![[r#"
-        14:03:01 run 0192f0c1-7c00-7000-8000-000000000001 of rollback started by eric
-        14:03:01 tell started attempt=1
-        14:03:01 tell calls POST /api/v2/incidents/5/timeline on datadog/prod
-        14:03:01 tell called POST /api/v2/incidents/5/timeline on datadog/prod: it may have taken effect: no answer within 30 s
-        14:03:01 tell waits: nobody knows whether POST /api/v2/incidents/5/timeline on datadog/prod took effect: bowline runs resolve 0192f0c1-7c00-7000-8000-000000000001 tell --outcome done|not-done
-        14:03:01 run 0192f0c1-7c00-7000-8000-000000000001 waits for a person
-        14:04:01 run 0192f0c1-7c00-7000-8000-000000000001 goes on, taken up by bob
-        14:04:01 tell POST /api/v2/incidents/5/timeline on datadog/prod: it took effect, according to ana: I see it there
-        14:04:01 tell goes on attempt=1, with what is on record up to call 2
-        14:04:03 tell succeeded after 2.0s url=https://app.datadoghq.com/incidents/5
-        14:04:03 after started attempt=1
-        14:04:05 after succeeded after 2.0s
-        14:04:05 run 0192f0c1-7c00-7000-8000-000000000001 succeeded
-    "#]],
+            14:03:01 run 0192f0c1-7c00-7000-8000-000000000001 of rollback started by eric
+            14:03:01 tell started attempt=1
+            14:03:01 tell calls POST /api/v2/incidents/5/timeline on datadog/prod
+            14:03:01 tell called POST /api/v2/incidents/5/timeline on datadog/prod: it may have taken effect: no answer within 30 s
+            14:03:01 tell waits: nobody knows whether POST /api/v2/incidents/5/timeline on datadog/prod took effect; bowline runs resolve 0192f0c1-7c00-7000-8000-000000000001 tell --outcome done|not-done
+            14:03:01 run 0192f0c1-7c00-7000-8000-000000000001 waits for a person
+            14:04:01 run 0192f0c1-7c00-7000-8000-000000000001 goes on, taken up by bob
+            14:04:01 tell POST /api/v2/incidents/5/timeline on datadog/prod: it took effect, according to ana: I see it there
+            14:04:01 tell goes on attempt=1, with what is on record up to call 2
+            14:04:03 tell succeeded after 2.0s url=https://app.datadoghq.com/incidents/5
+            14:04:03 after started attempt=1
+            14:04:05 after succeeded after 2.0s
+            14:04:05 run 0192f0c1-7c00-7000-8000-000000000001 succeeded
+        "#]],
     );
     check(
         &show::page(&view, &Look::PLAIN),
@@ -357,7 +359,7 @@ fn a_write_that_nobody_knows_the_end_of() {
     );
 
     // Asked again after that, it is open again.
-    let again = unknown().is_settled("tell", 2, false).resumes("tell", 2).asks_again("tell", 2);
+    let again = unknown().hears_of("tell", 2, false).resumes("tell", 2).asks_again("tell", 2);
     let call = &again.view().steps[0].effects[1];
     assert!(call.is_in_doubt() && call.settled.is_none() && call.left_at > call.at, "{call:?}");
 
@@ -369,14 +371,14 @@ fn a_write_that_nobody_knows_the_end_of() {
     check(
         &text::summary(&given_up.view(), &Look::PLAIN),
         &expect![[r#"
-        ⊘ rollback was cancelled by ana after 0.1s (1 cancelled, 1 not started)
-          ⊘ tell cancelled after 0.1s
-              in doubt: POST /api/v2/incidents/5/timeline on datadog/prod: it may have taken effect: no answer within 30 s
-              last call: GET /api/v2/incidents/5 on kubernetes/eric0-demos: answered 200
-          ○ after not started
-          next:  bowline runs show 0192f0c1-7c00-7000-8000-000000000001
-                 bowline run 'run books/rollback.yaml'
-    "#]],
+            ⊘ rollback was cancelled by ana after 0.1s (1 cancelled, 1 not started)
+              ⊘ tell cancelled
+                  in doubt: POST /api/v2/incidents/5/timeline on datadog/prod: it may have taken effect: no answer within 30 s
+                  last call: GET /api/v2/incidents/5 on kubernetes/eric0-demos: answered 200
+              ○ after not started
+              next:  bowline runs show 0192f0c1-7c00-7000-8000-000000000001
+                     bowline run 'run books/rollback.yaml'
+        "#]],
     );
 }
 
@@ -462,15 +464,15 @@ fn a_run_whose_time_is_up() {
     check(
         &text::summary(&view, &Look::PLAIN),
         &expect![[r#"
-        ✖ rollback failed after 5m02s, the run's time is up: it was allowed 5m00s (2 cancelled, 1 not started)
-          ⊘ undo cancelled after 5m02s: stopped on request (step.cancelled)
-              it changed nothing outside
-          ⊘ wait cancelled after 0.1s in try 2
-              it changed nothing outside
-          ○ tell not started
-          next:  bowline runs show 0192f0c1-7c00-7000-8000-000000000001
-                 bowline run 'run books/rollback.yaml'
-    "#]],
+            ✖ rollback failed after 5m02s, the run's time is up: it was allowed 5m00s (2 cancelled, 1 not started)
+              ⊘ undo cancelled after 5m02s: stopped on request (step.cancelled)
+                  it changed nothing outside
+              ⊘ wait cancelled before try 2: the server is busy\u{1b} (http.status-503)
+                  it changed nothing outside
+              ○ tell not started
+              next:  bowline runs show 0192f0c1-7c00-7000-8000-000000000001
+                     bowline run 'run books/rollback.yaml'
+        "#]],
     );
 }
 

@@ -13,62 +13,62 @@ fn a_report_on_a_run_that_was_approved() {
     check(
         &report(&people::approved()),
         &expect![[r##"
-        # `rollback` succeeded
+            # `rollback` succeeded
 
-        Drawn from the record of run 0192f0c1-7c00-7000-8000-000000000001. All times are UTC.
+            Drawn from the record of run 0192f0c1-7c00-7000-8000-000000000001. All times are UTC.
 
-        | What | Value |
-        | --- | --- |
-        | Status | succeeded |
-        | Started | 2026-11-22 14:03:01 by `eric` |
-        | Ended | 2026-11-22 14:04:05, after 1m04s |
-        | Workflow | `run books/rollback.yaml` `sha256:abc` |
-        | Parameter | `deployment` = `"web\u001b[2J"` |
-        | Plugin | `look 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000` |
-        | Plugin | `undo 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000` |
+            | What | Value |
+            | --- | --- |
+            | Status | succeeded |
+            | Started | 2026-11-22 14:03:01 by `eric` |
+            | Ended | 2026-11-22 14:04:05, after 1m04s |
+            | Workflow | `run books/rollback.yaml` `sha256:abc` |
+            | Parameter | `deployment` = `"web\u001b[2J"` |
+            | Plugin | `look 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000` |
+            | Plugin | `undo 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000` |
 
-        ## What changed
+            ## What changed
 
-        | Time | Step | Connection | Operation | Only if | Status | Outcome |
-        | --- | --- | --- | --- | --- | --- | --- |
-        | 2026-11-22 14:04:03 | `undo` | `kubernetes/eric0-demos` | `patch apps/deployments default/web` | - | 200 | done |
+            | Time | Step | Connection | Operation | Only if | Status | Outcome |
+            | --- | --- | --- | --- | --- | --- | --- |
+            | 2026-11-22 14:04:03 | `undo` | `kubernetes/eric0-demos` | `patch apps/deployments default/web` | - | 200 | done |
 
-        - `undo`: `revision` `4` -> `3`
+            - `undo`: `revision` `4` -> `3`
 
-        ## Approvals
+            ## Approvals
 
-        - `sure?`: 2026-11-22 14:04:03 `approved by ana, bob`
-          - 2026-11-22 14:03:33 `ana said yes: looks right\u{202e}`
-          - 2026-11-22 14:04:03 `bob said yes: go`
+            - `sure?`: 2026-11-22 14:04:03 `approved by ana, bob`
+              - 2026-11-22 14:03:33 `ana said yes: looks right\u{202e}`
+              - 2026-11-22 14:04:03 `bob said yes: go`
 
-        ## Timeline
+            ## Timeline
 
-        | Time | Step | What |
-        | --- | --- | --- |
-        | 2026-11-22 14:03:01 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 of rollback started by eric` |
-        | 2026-11-22 14:03:01 | `look` | `started attempt=1` |
-        | 2026-11-22 14:03:03 | `look` | `succeeded after 2.0s found=true` |
-        | 2026-11-22 14:03:03 | `sure?` | `asks for approval, needs 2 yes from ana, bob or the group sre\u{1b}, but not eric, until 2026-11-22 15:03:01: bowline approve 0192f0c1-7c00-7000-8000-000000000001 'sure?' (or: bowline deny 0192f0c1-7c00-7000-8000-000000000001 'sure?')` |
-        | 2026-11-22 14:03:03 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 waits for a person` |
-        | 2026-11-22 14:03:33 | `sure?` | `ana said yes: looks right\u{202e}` |
-        | 2026-11-22 14:04:03 | `sure?` | `bob said yes: go` |
-        | 2026-11-22 14:04:03 | `sure?` | `approved by ana, bob` |
-        | 2026-11-22 14:04:03 | `undo` | `started attempt=1` |
-        | 2026-11-22 14:04:03 | `undo` | `calls patch apps/deployments default/web on kubernetes/eric0-demos` |
-        | 2026-11-22 14:04:03 | `undo` | `called patch apps/deployments default/web on kubernetes/eric0-demos: answered 200` |
-        | 2026-11-22 14:04:05 | `undo` | `succeeded after 2.0s fromRevision=4 toRevision=3` |
-        | 2026-11-22 14:04:05 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 succeeded` |
+            | Time | Step | What |
+            | --- | --- | --- |
+            | 2026-11-22 14:03:01 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 of rollback started by eric` |
+            | 2026-11-22 14:03:01 | `look` | `started attempt=1` |
+            | 2026-11-22 14:03:03 | `look` | `succeeded after 2.0s found=true` |
+            | 2026-11-22 14:03:03 | `sure?` | `waits: it needs 2 approvals from ana, bob or the group sre\u{1b}, but not eric, until 2026-11-22 15:03:01` |
+            | 2026-11-22 14:03:03 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 waits for a person` |
+            | 2026-11-22 14:03:33 | `sure?` | `ana said yes: looks right\u{202e}` |
+            | 2026-11-22 14:04:03 | `sure?` | `bob said yes: go` |
+            | 2026-11-22 14:04:03 | `sure?` | `approved by ana, bob` |
+            | 2026-11-22 14:04:03 | `undo` | `started attempt=1` |
+            | 2026-11-22 14:04:03 | `undo` | `calls patch apps/deployments default/web on kubernetes/eric0-demos` |
+            | 2026-11-22 14:04:03 | `undo` | `called patch apps/deployments default/web on kubernetes/eric0-demos: answered 200` |
+            | 2026-11-22 14:04:05 | `undo` | `succeeded after 2.0s fromRevision=4 toRevision=3` |
+            | 2026-11-22 14:04:05 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 succeeded` |
 
-        ## Calls
+            ## Calls
 
-        <details><summary>1 call</summary>
+            <details><summary>1 call</summary>
 
-        | Time | Step | Attempt | Number | Kind | Call and outcome |
-        | --- | --- | --- | --- | --- | --- |
-        | 2026-11-22 14:04:03 | `undo` | 1 | 1 | write | `patch apps/deployments default/web on kubernetes/eric0-demos: answered 200` |
+            | Time | Step | Attempt | Number | Kind | Call and outcome |
+            | --- | --- | --- | --- | --- | --- |
+            | 2026-11-22 14:04:03 | `undo` | 1 | 1 | write | `patch apps/deployments default/web on kubernetes/eric0-demos: answered 200` |
 
-        </details>
-    "##]],
+            </details>
+        "##]],
     );
 }
 
@@ -77,64 +77,64 @@ fn a_report_on_a_write_that_somebody_had_to_look_for() {
     check(
         &report(&recovery::settled()),
         &expect![[r##"
-        # `rollback` succeeded
+            # `rollback` succeeded
 
-        Drawn from the record of run 0192f0c1-7c00-7000-8000-000000000001. All times are UTC.
+            Drawn from the record of run 0192f0c1-7c00-7000-8000-000000000001. All times are UTC.
 
-        | What | Value |
-        | --- | --- |
-        | Status | succeeded |
-        | Started | 2026-11-22 14:03:01 by `eric` |
-        | Ended | 2026-11-22 14:04:05, after 1m04s |
-        | Taken up | 2026-11-22 14:04:01 by `bob` |
-        | Workflow | `run books/rollback.yaml` `sha256:abc` |
-        | Parameter | `deployment` = `"web\u001b[2J"` |
-        | Plugin | `tell 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000` |
-        | Plugin | `after 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000` |
+            | What | Value |
+            | --- | --- |
+            | Status | succeeded |
+            | Started | 2026-11-22 14:03:01 by `eric` |
+            | Ended | 2026-11-22 14:04:05, after 1m04s |
+            | Taken up | 2026-11-22 14:04:01 by `bob` |
+            | Workflow | `run books/rollback.yaml` `sha256:abc` |
+            | Parameter | `deployment` = `"web\u001b[2J"` |
+            | Plugin | `tell 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000` |
+            | Plugin | `after 1.0.0 sha256:0000000000000000000000000000000000000000000000000000000000000000` |
 
-        ## What changed
+            ## What changed
 
-        | Time | Step | Connection | Operation | Only if | Status | Outcome |
-        | --- | --- | --- | --- | --- | --- | --- |
-        | 2026-11-22 14:03:01 | `tell` | `datadog/prod` | `POST /api/v2/incidents/5/timeline` | - | - | done, as somebody found out |
+            | Time | Step | Connection | Operation | Only if | Status | Outcome |
+            | --- | --- | --- | --- | --- | --- | --- |
+            | 2026-11-22 14:03:01 | `tell` | `datadog/prod` | `POST /api/v2/incidents/5/timeline` | - | - | done, as somebody found out |
 
-        ## In doubt and settled
+            ## In doubt and settled
 
-        - `tell`: `POST /api/v2/incidents/5/timeline on datadog/prod`, found out 2026-11-22 14:04:01: `it took effect, according to ana: I see it there`
+            - `tell`: `POST /api/v2/incidents/5/timeline on datadog/prod`, found out 2026-11-22 14:04:01: `it took effect, according to ana: I see it there`
 
-        ## Links
+            ## Links
 
-        - <https://app.datadoghq.com/incidents/5> from `tell`, output `url`
+            - <https://app.datadoghq.com/incidents/5> from `tell`, output `url`
 
-        ## Timeline
+            ## Timeline
 
-        | Time | Step | What |
-        | --- | --- | --- |
-        | 2026-11-22 14:03:01 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 of rollback started by eric` |
-        | 2026-11-22 14:03:01 | `tell` | `started attempt=1` |
-        | 2026-11-22 14:03:01 | `tell` | `calls POST /api/v2/incidents/5/timeline on datadog/prod` |
-        | 2026-11-22 14:03:01 | `tell` | `called POST /api/v2/incidents/5/timeline on datadog/prod: it may have taken effect: no answer within 30 s` |
-        | 2026-11-22 14:03:01 | `tell` | `waits: nobody knows whether POST /api/v2/incidents/5/timeline on datadog/prod took effect: bowline runs resolve 0192f0c1-7c00-7000-8000-000000000001 tell --outcome done\|not-done` |
-        | 2026-11-22 14:03:01 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 waits for a person` |
-        | 2026-11-22 14:04:01 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 goes on, taken up by bob` |
-        | 2026-11-22 14:04:01 | `tell` | `POST /api/v2/incidents/5/timeline on datadog/prod: it took effect, according to ana: I see it there` |
-        | 2026-11-22 14:04:01 | `tell` | `goes on attempt=1, with what is on record up to call 2` |
-        | 2026-11-22 14:04:03 | `tell` | `succeeded after 2.0s url=https://app.datadoghq.com/incidents/5` |
-        | 2026-11-22 14:04:03 | `after` | `started attempt=1` |
-        | 2026-11-22 14:04:05 | `after` | `succeeded after 2.0s` |
-        | 2026-11-22 14:04:05 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 succeeded` |
+            | Time | Step | What |
+            | --- | --- | --- |
+            | 2026-11-22 14:03:01 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 of rollback started by eric` |
+            | 2026-11-22 14:03:01 | `tell` | `started attempt=1` |
+            | 2026-11-22 14:03:01 | `tell` | `calls POST /api/v2/incidents/5/timeline on datadog/prod` |
+            | 2026-11-22 14:03:01 | `tell` | `called POST /api/v2/incidents/5/timeline on datadog/prod: it may have taken effect: no answer within 30 s` |
+            | 2026-11-22 14:03:01 | `tell` | `waits: nobody knows whether POST /api/v2/incidents/5/timeline on datadog/prod took effect` |
+            | 2026-11-22 14:03:01 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 waits for a person` |
+            | 2026-11-22 14:04:01 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 goes on, taken up by bob` |
+            | 2026-11-22 14:04:01 | `tell` | `POST /api/v2/incidents/5/timeline on datadog/prod: it took effect, according to ana: I see it there` |
+            | 2026-11-22 14:04:01 | `tell` | `goes on attempt=1, with what is on record up to call 2` |
+            | 2026-11-22 14:04:03 | `tell` | `succeeded after 2.0s url=https://app.datadoghq.com/incidents/5` |
+            | 2026-11-22 14:04:03 | `after` | `started attempt=1` |
+            | 2026-11-22 14:04:05 | `after` | `succeeded after 2.0s` |
+            | 2026-11-22 14:04:05 | the run | `run 0192f0c1-7c00-7000-8000-000000000001 succeeded` |
 
-        ## Calls
+            ## Calls
 
-        <details><summary>2 calls</summary>
+            <details><summary>2 calls</summary>
 
-        | Time | Step | Attempt | Number | Kind | Call and outcome |
-        | --- | --- | --- | --- | --- | --- |
-        | 2026-11-22 14:03:01 | `tell` | 1 | 1 | read | `GET /api/v2/incidents/5 on kubernetes/eric0-demos: answered 200` |
-        | 2026-11-22 14:03:01 | `tell` | 1 | 2 | write | `POST /api/v2/incidents/5/timeline on datadog/prod: it took effect, according to ana: I see it there` |
+            | Time | Step | Attempt | Number | Kind | Call and outcome |
+            | --- | --- | --- | --- | --- | --- |
+            | 2026-11-22 14:03:01 | `tell` | 1 | 1 | read | `GET /api/v2/incidents/5 on kubernetes/eric0-demos: answered 200` |
+            | 2026-11-22 14:03:01 | `tell` | 1 | 2 | write | `POST /api/v2/incidents/5/timeline on datadog/prod: it took effect, according to ana: I see it there` |
 
-        </details>
-    "##]],
+            </details>
+        "##]],
     );
     let open = report(&recovery::unknown());
     assert!(open.contains("## In doubt and settled\n\n- `tell`: `POST /api/v2"), "{open}");

@@ -33,10 +33,10 @@ fn may_have_changed(call: &EffectView) -> bool {
 fn cells(step: &StepView, call: &EffectView) -> Option<Vec<String>> {
     let effect = call.effect.as_ref()?;
     let status = match &call.outcome {
-        Some(EffectOutcome::Answered { status, .. }) => status.to_string(),
-        Some(EffectOutcome::NotMade { .. } | EffectOutcome::InDoubt { .. }) | None => {
-            "-".to_owned()
+        Some(EffectOutcome::Answered { status, .. }) if call.settled.is_none() => {
+            status.to_string()
         }
+        Some(_) | None => "-".to_owned(),
     };
     let outcome = match (call.changed(), call.is_in_doubt(), &call.settled) {
         (_, true, _) => "**in doubt**",

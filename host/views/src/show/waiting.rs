@@ -28,8 +28,8 @@ impl Page {
                 None => {}
             }
         }
-        if view.status == RunStatus::Running {
-            self.goes_on(view, driven);
+        if view.status == RunStatus::Running && driven != Some(true) {
+            self.may_go_on(view, driven);
         }
     }
 
@@ -74,23 +74,19 @@ impl Page {
     }
 
     /// A run without an end either goes on now, or its process is gone.
-    fn goes_on(&mut self, view: &RunView, driven: Option<bool>) {
-        let resume = remedy::resume(view);
-        match driven {
-            Some(true) => {}
-            Some(false) => {
-                let text = format!("  nobody drives it any more; it can go on:  {resume}");
-                self.line(Row::new().add(BUSY, text));
-            }
-            None => {
-                let text = format!("  if its process is gone, it can go on:  {resume}");
-                self.line(Row::new().add(BUSY, text));
-            }
-        }
+    fn may_go_on(&mut self, view: &RunView, driven: Option<bool>) {
+        let if_so = match driven {
+            Some(_) => "nobody drives it any more; it can go on:",
+            None => "if its process is gone, it can go on:",
+        };
+        let text = format!("  {if_so}  {}", remedy::resume(view));
+        self.text.push('\n');
+        self.line(Row::new().add(BUSY, text));
     }
 
     fn heading(&mut self, step: &StepView, text: &str) {
         let name = escape::plain(step.name.as_str());
+        self.text.push('\n');
         self.line(Row::new().add(BUSY, format!("  {name} {text}")));
     }
 

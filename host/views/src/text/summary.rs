@@ -2,7 +2,9 @@
 
 use super::took;
 use crate::look::{BAD, BOLD, DIM, Look, PLAIN, Row, duration};
-use crate::{OpenView, RunView, StepStatus, StepView, escape, question, remedy, words};
+use crate::{EffectView, OpenView, RunView, StepStatus, StepView};
+use crate::{escape, question, remedy, words};
+use anstyle::Style;
 use journal::RunStatus;
 
 /// How the run of `view` ended and what to do next, each line with a line break at its end.
@@ -71,11 +73,8 @@ fn step_lines(view: &RunView, step: &StepView, look: &Look) -> Vec<String> {
         StepStatus::Failure | StepStatus::Cancelled | StepStatus::Interrupted => {
             lines.extend(traces(step, look));
         }
-        StepStatus::Waiting if matches!(step.open, Some(OpenView::Outcome { .. })) => {
-            lines.extend(traces(step, look));
-        }
+        StepStatus::Waiting => lines.extend(doubts(step, look)),
         StepStatus::NotStarted
-        | StepStatus::Waiting
         | StepStatus::Running
         | StepStatus::Success
         | StepStatus::Skipped => {}
@@ -117,10 +116,14 @@ fn failed(step: &StepView) -> String {
         (_, tried) => format!("{} in try {tried}", took(Some(step))),
     };
     let verb = words::step_verb(step.status);
-    match &step.failure {
-        Some(failure) => format!("{verb}{attempts}: {}", words::failure(failure)),
-        // The run was stopped before anything more could become of it.
-        None => format!("{verb}{}", if step.attempts == 0 { "" } else { &attempts }),
+    match (&step.failure, step.tries.last()) {
+        (Some(failure), _) => format!("{verb}{attempts}: {}", words::failure(failure)),
+        // Stopped before anything more could become of it.
+        (None, Some(tried)) => {
+            let why = words::failure(&tried.failure);
+            format!("{verb} before try {}: {why}", step.try_number())
+        }
+        (None, None) => verb.to_owned(),
     }
 }
 
@@ -136,22 +139,30 @@ fn waits(step: &StepView, look: &Look) -> String {
     }
 }
 
+/// The writes of a step of which nobody knows whether they took effect.
+fn doubts(step: &StepView, look: &Look) -> Vec<String> {
+    let in_doubt = step.effects.iter().filter(|effect| effect.is_in_doubt());
+    in_doubt.map(|effect| trace(BAD, "in doubt", effect, look)).collect()
+}
+
 /// What a step that did not come to its end has left outside.
 fn traces(step: &StepView, look: &Look) -> Vec<String> {
-    let line = |style, text: String| Row::new().add(style, format!("      {text}")).draw(look);
-    let mut lines = Vec::new();
-    let in_doubt = step.effects.iter().filter(|effect| effect.is_in_doubt());
-    lines.extend(in_doubt.map(|effect| line(BAD, format!("in doubt: {}", words::effect(effect)))));
+    let mut lines = doubts(step, look);
     let changed = step.effects.iter().filter(|effect| effect.changed());
-    lines.extend(changed.map(|effect| line(PLAIN, format!("done: {}", words::effect(effect)))));
+    lines.extend(changed.map(|effect| trace(PLAIN, "done", effect, look)));
     if lines.is_empty() && step.attempts > 0 {
-        lines.push(line(PLAIN, "it changed nothing outside".to_owned()));
+        let text = "      it changed nothing outside";
+        lines.push(Row::new().add(PLAIN, text).draw(look));
     }
-    let told = |effect: &&crate::EffectView| {
+    let told = |effect: &&EffectView| {
         !effect.changed() && !effect.is_in_doubt() && !effect.is_own() && !effect.dropped
     };
     if let Some(last) = step.effects.iter().rev().find(told) {
-        lines.push(line(DIM, format!("last call: {}", words::effect(last))));
+        lines.push(trace(DIM, "last call", last, look));
     }
     lines
+}
+
+fn trace(style: Style, label: &str, effect: &EffectView, look: &Look) -> String {
+    Row::new().add(style, format!("      {label}: {}", words::effect(effect))).draw(look)
 }
