@@ -77,9 +77,10 @@ async fn a_stranger_is_asked_about_remembered_and_asked_about_again_when_it_chan
     // Other code that asks for the same.
     let update = changed(&stranger(), "\"1.0.0\"", "\"1.0.1\"");
     place.write("plugins/stranger.wasm", &update);
-    run(&place, &["run", "workflow.yaml"])
-        .ends(4)
-        .says(&[&format!("which {} accepted", user()), "asks for the same as before; its code is another one"]);
+    run(&place, &["run", "workflow.yaml"]).ends(4).says(&[
+        &format!("which {} accepted", user()),
+        "asks for the same as before; its code is another one",
+    ]);
     // Other code that asks for more.
     place.write("plugins/stranger.wasm", changed(&update, "\"${inputs.path}\"", "\"/**\""));
     run(&place, &["run", "workflow.yaml"]).ends(4).says(&["asks for more of", "/**"]);

@@ -36,7 +36,8 @@ fn each_workflow_does_what_its_transcript_says() {
         let transcript = format!(
             "exit {}\n--- stdout, steps side by side in any order\n{}--- stderr\n{}",
             done.code,
-            settle(&done.stdout).replace(&format!("started by {} as", user()), "started by USER as"),
+            settle(&done.stdout)
+                .replace(&format!("started by {} as", user()), "started by USER as"),
             done.stderr
         );
         expect_test::expect_file![root().join("tests/transcripts").join(format!("{name}.txt"))]

@@ -224,8 +224,6 @@ fn f22_the_question_survives_the_process_that_asked_it() {
     run.wait_for_event("approval-asked", "confirm");
     run.wait_for_event("step-started", "beside");
     run.kill();
-    // So that the end can be waited for.
-    guests::sleeper(&place, "long", 600_000);
 
     place.run(&["approve", "@latest", "confirm"]).ends(0);
 
@@ -252,13 +250,11 @@ fn f22_an_answer_survives_the_process_that_gave_it_or_was_not_given() {
             .expect("start it");
 
         assert_eq!(died.status.code(), None, "{point}: it must have died");
-        let waits = if counts { 0 } else { 3 };
         let again = place.run(&["approve", "@latest", "confirm"]);
         assert_eq!(again.code == 0, !counts, "{point}: {}", again.stderr);
         if counts {
             again.says(&["root", "approved"]);
         }
-        assert!(waits == 0 || !counts);
         place.run(&["runs", "resume", "@latest", "--json"]).ends(0);
         assert_eq!(far.lines(), ["POST /act"], "{point}");
     }
@@ -307,7 +303,8 @@ fn f22_two_different_people_must_say_yes_and_not_the_one_who_began() {
     place.run(&["run", "w.yaml", "--json"]).ends(3);
     open_to_all(&place);
     let yes = |user| {
-        let done = Ongoing::of(as_user(&place, user, user, &["approve", "@latest", "confirm"])).end();
+        let done =
+            Ongoing::of(as_user(&place, user, user, &["approve", "@latest", "confirm"])).end();
         open_to_all(&place);
         done
     };
@@ -354,7 +351,9 @@ fn f22_who_is_not_of_the_role_is_denied() {
         return;
     }
     let rules = |members: &str| {
-        format!("store: store/runs.db\napprovals:\n  roles: {{on-call: [{members}]}}\n  rules:\n  - {{role: on-call}}\n")
+        format!(
+            "store: store/runs.db\napprovals:\n  roles: {{on-call: [{members}]}}\n  rules:\n  - {{role: on-call}}\n"
+        )
     };
     let (far, place) = asking("", &rules("daemon"));
     place.run(&["run", "w.yaml", "--json"]).ends(3);

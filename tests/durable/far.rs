@@ -6,13 +6,17 @@
 use crate::support::Place;
 use crate::support::server::{Authority, Received};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Either, Full};
+use hyper::body::{Body, Frame};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -33,6 +37,8 @@ pub(crate) enum Way {
     Slow(Duration, u16, String),
     /// The connection is closed without an answer.
     Cut,
+    /// An answer that begins well and then comes byte by byte, without an end.
+    Trickle,
     /// No answer, until the other side gives up.
     Hang,
     /// An answer as soon as the other side has given up a request that hangs.
@@ -165,7 +171,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, inner: Arc<Inner>)
 async fn answer(
     request: Request<hyper::body::Incoming>,
     inner: Arc<Inner>,
-) -> Result<Response<Full<Bytes>>, io::Error> {
+) -> Result<Response<Either<Full<Bytes>, Trickle>>, io::Error> {
     let received = received(request).await?;
     let way = record(&inner, received);
     let json = || vec![("content-type", "application/json".to_owned())];
@@ -176,6 +182,10 @@ async fn answer(
             (status, json(), body)
         }
         Way::Cut => return Err(io::Error::other("cut")),
+        Way::Trickle => {
+            let trickle = Trickle(tokio::time::interval(Duration::from_millis(250)));
+            return Ok(Response::new(Either::Right(trickle)));
+        }
         Way::Hang => {
             // Dropped with the connection.
             let _told = TellsWhenDropped(&inner.given_up);
@@ -191,7 +201,22 @@ async fn answer(
     for (name, value) in headers {
         response = response.header(name, value);
     }
-    response.body(Full::new(Bytes::from(body))).map_err(io::Error::other)
+    response.body(Either::Left(Full::new(Bytes::from(body)))).map_err(io::Error::other)
+}
+
+/// A byte now and then, for ever.
+struct Trickle(tokio::time::Interval);
+
+impl Body for Trickle {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_tick(context).map(|_now| Some(Ok(Frame::data(Bytes::from_static(b" ")))))
+    }
 }
 
 struct TellsWhenDropped<'a>(&'a Notify);

@@ -29,16 +29,15 @@ fn put(place: &Place, name: &str, imports: &str, own: &str, run: &str) {
 
 /// A step that waits by asking the host to, and succeeds.
 pub(crate) fn sleeper(place: &Place, name: &str, millis: u64) {
-    let run = format!(
-        "(drop (call $sleep (local.get 0) (i64.const {millis}))) (i32.const 64)"
-    );
+    let run = format!("(drop (call $sleep (local.get 0) (i64.const {millis}))) (i32.const 64)");
     put(place, name, SLEEP, "", &run);
 }
 
 /// A step that does not stop when it is asked to: it sleeps again and again, and counts to a large
 /// number where that is refused.
 pub(crate) fn stubborn(place: &Place, name: &str) {
-    let run = "(loop $on (drop (call $sleep (local.get 0) (i64.const 1000))) (br $on)) (unreachable)";
+    let run =
+        "(loop $on (drop (call $sleep (local.get 0) (i64.const 1000))) (br $on)) (unreachable)";
     put(place, name, SLEEP, "", run);
 }
 
@@ -79,7 +78,12 @@ pub(crate) fn flaky(place: &Place, name: &str, how: Flaky) {
 
 /// A step that writes `before` numbered lines, waits, and writes `after` more. Each is padded to
 /// `length` characters.
-pub(crate) fn chatty(place: &Place, name: &str, (before, millis, after): (u32, u64, u32), length: u32) {
+pub(crate) fn chatty(
+    place: &Place,
+    name: &str,
+    (before, millis, after): (u32, u64, u32),
+    length: u32,
+) {
     let own = r#"(data (i32.const 8192) "line 00000")
   (global $next (mut i32) (i32.const 0))
   (func $say (local $rest i32) (local $at i32)

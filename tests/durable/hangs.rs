@@ -63,7 +63,8 @@ fn f10_a_hung_read_is_tried_again_and_the_run_goes_on() {
     place.runbook();
     let text = std::fs::read_to_string(place.path("runbook.yaml")).expect("read it");
     let spec = "  - name: convert-incident-id\n";
-    let extras = "    x-bowline: {limits: {attemptSeconds: 2}, retry: {attempts: 3, delaySeconds: 1}}\n";
+    let extras =
+        "    x-bowline: {limits: {attemptSeconds: 2}, retry: {attempts: 3, delaySeconds: 1}}\n";
     place.write("runbook.yaml", text.replace(spec, &format!("{spec}{extras}")));
     let services = Services::start(&place);
     services.fault(&json!({
@@ -71,8 +72,15 @@ fn f10_a_hung_read_is_tried_again_and_the_run_goes_on() {
         "then": {"hang": {"seconds": 300}},
     }));
 
-    let done =
-        place.run(&["run", "runbook.yaml", "--config", "drill.yaml", "-p", "public_id=117", "--json"]);
+    let done = place.run(&[
+        "run",
+        "runbook.yaml",
+        "--config",
+        "drill.yaml",
+        "-p",
+        "public_id=117",
+        "--json",
+    ]);
 
     let finished = done.ends(0).finished();
     assert_eq!(finished["status"], "success");
@@ -87,7 +95,8 @@ fn f10_a_hung_write_is_not_made_again_and_a_person_is_asked() {
     let far = Far::start(|_, _| Way::Hang);
     let mut place = Place::new();
     far.settings(&mut place, "");
-    let extras = "x-bowline: {limits: {attemptSeconds: 2}, retry: {attempts: 5, delaySeconds: 1}}\n";
+    let extras =
+        "x-bowline: {limits: {attemptSeconds: 2}, retry: {attempts: 5, delaySeconds: 1}}\n";
     place.write("w.yaml", workflow("", &[tell("stuck", "/never", extras)]));
 
     let done = place.run(&["run", "w.yaml", "--json"]);

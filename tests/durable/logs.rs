@@ -4,7 +4,7 @@ use crate::far::{Far, Way};
 use crate::guests;
 use crate::ongoing::{Ongoing, events_of, on_record};
 use crate::support::Place;
-use crate::workflows::{ask, plain, tell, workflow};
+use crate::workflows::{approval, ask, plain, tell, workflow};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -185,7 +185,10 @@ fn a_watcher_ends_as_the_run_does() {
     let mut place = Place::new();
     far.settings(&mut place, "");
     guests::sleeper(&place, "sleeper", 2_000);
-    place.write("w.yaml", workflow("", &[plain("zero", "sleeper", ""), ask("one", "/one", "dependsOn: zero\n")]));
+    place.write(
+        "w.yaml",
+        workflow("", &[plain("zero", "sleeper", ""), ask("one", "/one", "dependsOn: zero\n")]),
+    );
     let mut run = Ongoing::start(&place, &["run", "w.yaml", "--json"]);
     run.wait_for_event("step-started", "zero");
     let watcher = Ongoing::start(&place, &["runs", "watch", "@latest", "--json"]);
@@ -193,6 +196,17 @@ fn a_watcher_ends_as_the_run_does() {
     run.end().ends(1);
 
     assert_eq!(watcher.end().ends(1).finished()["status"], "failure");
+}
+
+#[test]
+fn a_watcher_of_a_run_that_waits_ends_as_a_run_that_waits() {
+    let place = Place::new();
+    place.write("w.yaml", workflow("", &[approval("confirm", "")]));
+    place.run(&["run", "w.yaml", "--json"]).ends(3);
+
+    let watched = place.run(&["runs", "watch", "@latest", "--json"]);
+
+    assert_eq!(watched.ends(3).finished()["status"], "waiting");
 }
 
 /// Where steps run side by side, too, an event has one place, whoever tells it.

@@ -26,6 +26,18 @@ fn rehearsed(faults: &[Value]) -> (Vec<String>, Value) {
     (services.effects(), services.picture())
 }
 
+/// The image that the deployment has in the end, and how many cells the incident.
+fn outcome(picture: &Value) -> (Value, usize) {
+    let named = |list: &str, name: &str, wanted: Value| {
+        let all = picture[list].as_array().expect("a list");
+        let found = all.iter().find(|one| one[name] == wanted);
+        found.unwrap_or_else(|| panic!("no {wanted} in {picture:#}")).clone()
+    };
+    let workload = named("workloads", "name", json!("nginx-deployment"));
+    let incident = named("incidents", "public_id", json!(117));
+    (workload["template_of"].clone(), incident["cells"].as_array().map_or(0, Vec::len))
+}
+
 fn writes(effects: &[String]) -> (usize, usize) {
     let count = |method: &str| effects.iter().filter(|line| line.starts_with(method)).count();
     (count("PATCH"), count("POST"))
@@ -35,29 +47,35 @@ fn writes(effects: &[String]) -> (usize, usize) {
 fn f12_a_rollback_whose_answer_is_lost_is_found_out_and_made_once() {
     let plain = rehearsed(&[]);
     assert_eq!(writes(&plain.0), (1, 1));
+    assert_eq!(outcome(&plain.1).0, 1, "it was rolled back to the first revision");
     for then in [json!("cut"), json!("truncate"), json!({"answer": {"status": 504}})] {
-        let lost = json!({"service": "kubernetes", "method": "PATCH", "when": "after", "then": then});
+        let lost =
+            json!({"service": "kubernetes", "method": "PATCH", "when": "after", "then": then});
 
-        let (effects, _) = rehearsed(&[lost]);
+        let (effects, picture) = rehearsed(&[lost]);
 
         assert_eq!(writes(&effects), (1, 1), "{then}: {effects:?}");
+        assert_eq!(outcome(&picture), outcome(&plain.1), "{then}");
     }
 }
 
 #[test]
 fn f12_a_timeline_cell_whose_answer_is_lost_is_found_and_posted_once() {
+    let plain = rehearsed(&[]);
     for then in [json!("cut"), json!("truncate"), json!({"answer": {"status": 502}})] {
         let lost = json!({"service": "datadog", "method": "POST", "when": "after", "then": then});
 
-        let (effects, _) = rehearsed(&[lost]);
+        let (effects, picture) = rehearsed(&[lost]);
 
         assert_eq!(writes(&effects), (1, 1), "{then}: {effects:?}");
+        assert_eq!(outcome(&picture), outcome(&plain.1), "{then}");
     }
 }
 
 #[test]
 fn f12_answers_lost_before_the_effect_are_made_good() {
-    let cut = |service: &str, method: &str| json!({"service": service, "method": method, "then": "cut"});
+    let cut =
+        |service: &str, method: &str| json!({"service": service, "method": method, "then": "cut"});
 
     let (effects, _) = rehearsed(&[cut("kubernetes", "PATCH"), cut("datadog", "POST")]);
 
@@ -68,7 +86,9 @@ fn f12_answers_lost_before_the_effect_are_made_good() {
 fn forgetful() -> Far {
     Far::start(|request, before| match (request.method.as_str(), before) {
         ("POST", 0) => Way::Cut,
-        ("POST", _) => Way::json(200, r#"{"ok": true, "ts": "1700000000.000100", "channel": "C1"}"#),
+        ("POST", _) => {
+            Way::json(200, r#"{"ok": true, "ts": "1700000000.000100", "channel": "C1"}"#)
+        }
         _ => Way::json(200, "{}"),
     })
 }
@@ -143,7 +163,16 @@ fn f12_what_a_person_says_was_done_is_not_done_again() {
         place.run(&["run", "w.yaml", "--json"]).ends(3);
 
         place
-            .run(&["runs", "resolve", "@latest", "tell", "--outcome", "done", "--reason", "I see it"])
+            .run(&[
+                "runs",
+                "resolve",
+                "@latest",
+                "tell",
+                "--outcome",
+                "done",
+                "--reason",
+                "I see it",
+            ])
             .ends(0)
             .says(&["runs resume"]);
         let second = place.run(&["runs", "resolve", "@latest", "tell", "--outcome", "not-done"]);

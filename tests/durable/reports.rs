@@ -65,7 +65,10 @@ fn nothing_in_a_report_steers_whoever_reads_it() {
     far.settings(&mut place, "");
     let root = "parameters: {text: {}}\n";
     let told = tell("told", "/told", "").replace("json: {n: 1}", "json: {n: !Parameter text}");
-    place.write("w.yaml", workflow(root, &[ask("asked", "/asked", ""), told, ask("bad", "/bad", "")]));
+    place.write(
+        "w.yaml",
+        workflow(root, &[ask("asked", "/asked", ""), told, ask("bad", "/bad", "")]),
+    );
     let parameter = format!("text={evil}");
     place.run(&["run", "w.yaml", "-p", &parameter]).ends(1);
 
@@ -75,9 +78,35 @@ fn nothing_in_a_report_steers_whoever_reads_it() {
         assert!(steering(text).is_empty(), "{:?} in\n{text}", steering(text));
     }
     let report = place.run(&["runs", "report", "@latest"]).stdout;
-    // Between backticks it is text; a bare one would be obeyed.
-    let bare: String = report.split('`').step_by(2).collect();
+    let bare = without_code(&report);
     assert!(!bare.contains("<script>") && !bare.contains("](javascript"), "{bare}");
+    assert!(bare.contains("<details>"), "the report's own words are still there: {bare}");
+}
+
+/// What a reader of Markdown would interpret: all but the spans of code, each of which ends at as
+/// many backticks as it began with.
+fn without_code(text: &str) -> String {
+    let run = |text: &str| text.len() - text.trim_start_matches('`').len();
+    let (mut bare, mut rest) = (String::new(), text);
+    while let Some(begin) = rest.find('`') {
+        bare.push_str(&rest[..begin]);
+        let inside = &rest[begin..];
+        let fence = run(inside);
+        let mut at = fence;
+        let end = loop {
+            let Some(next) = inside[at..].find('`') else { break None };
+            let length = run(&inside[at + next..]);
+            at += next + length;
+            if length == fence {
+                break Some(at);
+            }
+        };
+        // Backticks that nothing closes are backticks.
+        let end = end.unwrap_or(fence);
+        rest = &inside[end..];
+    }
+    bare.push_str(rest);
+    bare
 }
 
 #[test]
@@ -88,10 +117,8 @@ fn a_report_holds_what_people_said() {
     });
     let mut place = Place::new();
     far.settings(&mut place, "");
-    let steps = [
-        crate::workflows::approval("confirm", ""),
-        tell("act", "/act", "dependsOn: confirm\n"),
-    ];
+    let steps =
+        [crate::workflows::approval("confirm", ""), tell("act", "/act", "dependsOn: confirm\n")];
     place.write("w.yaml", workflow("", &steps));
     place.run(&["run", "w.yaml"]).ends(3);
     place.run(&["approve", "@latest", "confirm", "--reason", "seen by two"]).ends(0);
@@ -99,7 +126,16 @@ fn a_report_holds_what_people_said() {
     let waiting = place.run(&["runs", "report", "@latest"]).ends(0).stdout.clone();
     assert!(waiting.contains("in doubt"), "{waiting}");
     place
-        .run(&["runs", "resolve", "@latest", "act", "--outcome", "not-done", "--reason", "not there"])
+        .run(&[
+            "runs",
+            "resolve",
+            "@latest",
+            "act",
+            "--outcome",
+            "not-done",
+            "--reason",
+            "not there",
+        ])
         .ends(0);
     place.run(&["runs", "resume", "@latest"]).ends(0);
 

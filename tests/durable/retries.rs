@@ -2,7 +2,7 @@
 
 use crate::far::{Far, Way};
 use crate::guests::{self, Flaky};
-use crate::ongoing::events_of;
+use crate::ongoing::{Ongoing, between, events_of, on_record};
 use crate::support::{Done, Place};
 use crate::workflows::{ask, plain, tell, workflow};
 use serde_json::Value;
@@ -19,7 +19,8 @@ fn waits(done: &Done, step: &str) -> Vec<u64> {
 fn failure(done: &Done, step: &str) -> Value {
     let events = done.json();
     let mut failed = events_of(&events, "step-failed").into_iter().filter(|e| e["step"] == step);
-    failed.next().unwrap_or_else(|| panic!("{step} did not fail:\n{}", done.stdout))["failure"].clone()
+    failed.next().unwrap_or_else(|| panic!("{step} did not fail:\n{}", done.stdout))["failure"]
+        .clone()
 }
 
 #[test]
@@ -170,7 +171,8 @@ fn f11_a_write_that_may_have_been_made_is_not_made_again() {
     });
     let mut place = Place::new();
     far.settings(&mut place, "");
-    let extras = "x-bowline: {limits: {attemptSeconds: 2}, retry: {attempts: 3, delaySeconds: 1}}\n";
+    let extras =
+        "x-bowline: {limits: {attemptSeconds: 2}, retry: {attempts: 3, delaySeconds: 1}}\n";
     place.write(
         "w.yaml",
         workflow("", &[tell("unclear", "/unclear", extras), tell("refused", "/refused", extras)]),
@@ -180,4 +182,50 @@ fn f11_a_write_that_may_have_been_made_is_not_made_again() {
 
     assert_eq!(far.count("POST /unclear"), 1, "a 503 does not say that nothing was done");
     assert_eq!(far.count("POST /refused"), 3, "a 429 does");
+}
+
+/// The wait and the count belong to the run and not to the process.
+#[test]
+fn f11_who_goes_on_with_a_run_waits_as_long_and_tries_as_often() {
+    let place = Place::new();
+    place.write("bowline.yaml", "plugins: [plugins]\npolicy: {default: allow}\n");
+    guests::flaky(&place, "busy", Flaky { failures: 99, retry_after_ms: None, retryable: true });
+    let extras = "x-bowline: {retry: {attempts: 2, delaySeconds: 8}}\n";
+    place.write("w.yaml", workflow("", &[plain("a", "busy", extras)]));
+    let mut run = Ongoing::start(&place, &["run", "w.yaml", "--json"]);
+    run.wait_for_event("attempt-failed", "a");
+    run.kill();
+
+    place.run(&["runs", "resume", "@latest", "--json"]).ends(1);
+
+    let events = on_record(&place, "@latest");
+    let failed = events_of(&events, "attempt-failed");
+    assert_eq!(failed.len(), 1, "{events:#?}");
+    let starts = events_of(&events, "step-started");
+    assert_eq!(starts.len(), 2, "{events:#?}");
+    let wait = failed[0]["delayMs"].as_i64().expect("a wait");
+    let waited = between(failed[0], starts[1]);
+    assert!(waited >= wait, "{waited} of {wait} ms");
+}
+
+/// An answer that comes byte by byte must not keep a step for ever.
+#[test]
+fn f11_an_answer_that_trickles_ends_with_the_attempt() {
+    let far = Far::start(|request, _| match request.path.as_str() {
+        "/slow" => Way::Trickle,
+        _ => Way::json(200, "{}"),
+    });
+    let mut place = Place::new();
+    far.settings(&mut place, "");
+    let extras =
+        "x-bowline: {limits: {attemptSeconds: 2}, retry: {attempts: 2, delaySeconds: 1}}\n";
+    place
+        .write("w.yaml", workflow("", &[ask("slow", "/slow", extras), ask("beside", "/fine", "")]));
+
+    let done = place.run(&["run", "w.yaml", "--json"]);
+
+    let finished = done.ends(1).finished();
+    assert_eq!(finished["steps"]["slow"]["status"], "failure", "{finished:#}");
+    assert_eq!(finished["steps"]["beside"]["status"], "success", "{finished:#}");
+    assert_eq!(far.count("GET /slow"), 2);
 }

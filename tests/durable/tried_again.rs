@@ -1,9 +1,11 @@
 //! `runs retry`: what failed is tried again, and what is done stays done.
 
 use crate::far::{Far, Way};
-use crate::ongoing::{events_of, on_record};
+use crate::ongoing::{Ongoing, at_once, events_of, on_record};
 use crate::support::Place;
-use crate::workflows::{tell, workflow};
+use crate::workflows::{ask, tell, workflow};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Three steps behind each other; the second is refused at first, and the third needs what the
 /// first gave.
@@ -94,11 +96,54 @@ fn a_step_that_failed_behind_a_write_of_its_own_does_not_repeat_that_write() {
     });
     let mut place = Place::new();
     far.settings(&mut place, "");
-    let step = tell("one", "/one", "").replace("    json:", "    extract: {wanted: /wanted}\n    json:");
+    let step =
+        tell("one", "/one", "").replace("    json:", "    extract: {wanted: /wanted}\n    json:");
     place.write("w.yaml", workflow("", &[step]));
     place.run(&["run", "w.yaml", "--json"]).ends(1);
 
     place.run(&["runs", "retry", "@latest", "--json"]);
 
     assert_eq!(far.count("POST /one"), 1, "the request was carried out; its answer was no use");
+}
+
+#[test]
+fn those_who_try_again_at_once_do_it_once() {
+    let (far, place) = three();
+
+    let commands = (0..6).map(|_| place.command(&["runs", "retry", "@latest", "--json"])).collect();
+    let ended = at_once(commands);
+
+    let told: Vec<(i32, &String)> = ended.iter().map(|done| (done.code, &done.stderr)).collect();
+    assert_eq!(far.lines(), ["POST /one", "POST /two", "POST /two", "POST /three"], "{told:?}");
+    assert!(told.iter().any(|(code, _)| *code == 0), "{told:?}");
+    let events = on_record(&place, "@latest");
+    assert_eq!(events_of(&events, "run-reopened").len(), 1, "{told:?}");
+}
+
+#[test]
+fn what_a_cancelled_run_had_done_is_not_done_again() {
+    let well = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&well);
+    let far = Far::start(move |request, _| match request.path.as_str() {
+        "/two" if !asked.load(Ordering::SeqCst) => Way::Hang,
+        _ => Way::json(200, "{}"),
+    });
+    let mut place = Place::new();
+    far.settings(&mut place, "");
+    let steps = [
+        tell("one", "/one", ""),
+        ask("two", "/two", "dependsOn: one\n"),
+        tell("three", "/three", "dependsOn: two\n"),
+    ];
+    place.write("w.yaml", workflow("", &steps));
+    let run = Ongoing::start(&place, &["run", "w.yaml", "--json"]);
+    far.wait_for("GET /two", 1);
+    place.run(&["runs", "cancel", "@latest"]).ends(0);
+    run.end().ends(130);
+    well.store(true, Ordering::SeqCst);
+
+    let done = place.run(&["runs", "retry", "@latest", "--json"]);
+
+    assert_eq!(done.ends(0).finished()["status"], "success");
+    assert_eq!(far.lines(), ["POST /one", "GET /two", "GET /two", "POST /three"]);
 }

@@ -5,7 +5,7 @@ use crate::far::{Far, Way};
 use crate::guests;
 use crate::ongoing::{Ongoing, at_once, events_of, on_record};
 use crate::support::Place;
-use crate::workflows::{plain, tell, workflow};
+use crate::workflows::{approval, ask, plain, tell, workflow};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +13,10 @@ fn sleeping(millis: u64) -> Place {
     let place = Place::new();
     place.write("bowline.yaml", "plugins: [plugins]\npolicy: {default: allow}\n");
     guests::sleeper(&place, "sleeper", millis);
-    place.write("w.yaml", workflow("", &[plain("a", "sleeper", ""), plain("b", "sleeper", "dependsOn: a\n")]));
+    place.write(
+        "w.yaml",
+        workflow("", &[plain("a", "sleeper", ""), plain("b", "sleeper", "dependsOn: a\n")]),
+    );
     place
 }
 
@@ -98,7 +101,7 @@ fn left_behind() -> (Far, Place, String) {
     far.settings(&mut place, "");
     let steps = [
         tell("one", "/one", ""),
-        crate::workflows::ask("two", "/hangs", "dependsOn: one\n"),
+        ask("two", "/hangs", "dependsOn: one\n"),
         tell("three", "/three", "dependsOn: two\n"),
     ];
     place.write("w.yaml", workflow("", &steps));
@@ -106,7 +109,10 @@ fn left_behind() -> (Far, Place, String) {
     far.wait_for("GET /hangs", 1);
     run.kill();
     well.store(true, Ordering::SeqCst);
-    let id = place.run(&["runs", "list", "--json"]).json()[0]["run"].as_str().expect("a name").to_owned();
+    let id = place.run(&["runs", "list", "--json"]).json()[0]["run"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
     place.write("other/w.yaml", workflow("", &[tell("other", "/other", "")]));
     (far, place, id)
 }
@@ -176,4 +182,46 @@ fn the_next_runs_at_once_go_on_with_it_once() {
     assert_eq!(far.count("POST /one"), 1);
     assert_eq!(far.count("POST /three"), 1);
     assert_eq!(far.count("POST /other"), 4);
+}
+
+#[test]
+fn the_next_run_goes_on_with_one_that_was_answered_meanwhile() {
+    let far = Far::start(|_, _| Way::json(200, "{}"));
+    let mut place = Place::new();
+    far.settings(&mut place, "");
+    let steps = [approval("confirm", ""), tell("act", "/act", "dependsOn: confirm\n")];
+    place.write("w.yaml", workflow("", &steps));
+    let waits = place.run(&["run", "w.yaml", "--json"]).ends(3).finished();
+    let waits = waits["run"].as_str().expect("a name");
+    place.write("other.yaml", workflow("", &[tell("other", "/other", "")]));
+
+    place.run(&["run", "other.yaml"]).ends(0);
+    assert_eq!((status(&place, waits).as_str(), far.count("POST /act")), ("waiting", 0));
+    place.run(&["approve", waits, "confirm"]).ends(0);
+    place.run(&["run", "other.yaml"]).ends(0).says(&[waits]);
+
+    assert_eq!((status(&place, waits).as_str(), far.count("POST /act")), ("success", 1));
+}
+
+#[test]
+fn a_run_that_is_bound_to_a_plan_stays_so_in_another_process() {
+    let far = Far::start(|request, before| match (request.method.as_str(), before) {
+        ("GET", 0) => Way::json(200, r#"{"version": 1}"#),
+        ("GET", 1) => Way::Hang,
+        ("GET", _) => Way::json(200, r#"{"version": 2}"#),
+        _ => Way::json(200, "{}"),
+    });
+    let mut place = Place::new();
+    far.settings(&mut place, "");
+    let post = tell("post", "/things", "dependsOn: look\n")
+        .replace("json: {n: 1}", "json: {n: !Output {from: look, name: json}}");
+    place.write("w.yaml", workflow("", &[ask("look", "/state", ""), post]));
+    place.run(&["plan", "w.yaml", "--out", "plan.json"]).ends(0);
+    let run = Ongoing::start(&place, &["run", "w.yaml", "--plan-file", "plan.json", "--json"]);
+    far.wait_for("GET /state", 2);
+    run.kill();
+
+    place.run(&["runs", "resume", "@latest", "--json"]).ends(4);
+
+    assert_eq!(far.lines(), ["GET /state"; 3]);
 }

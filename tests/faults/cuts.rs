@@ -30,8 +30,11 @@ fn f03_a_power_cut_loses_nothing_that_was_acknowledged_and_nothing_is_done_twice
     ground.run(RUN).ends(0);
     ground.services.reset();
     let began = Instant::now();
-    ground.run(RUN).ends(0);
-    let whole = began.elapsed();
+    let mut started = ground.start(RUN);
+    started.speaks();
+    let start = began.elapsed();
+    started.ends().ends(0);
+    let rest = began.elapsed() - start;
     ground.loses_its_disk();
     let mut dice = Dice::new(3);
     let wanted = rounds("BOWLINE_POWER_CUTS", 20);
@@ -42,10 +45,15 @@ fn f03_a_power_cut_loses_nothing_that_was_acknowledged_and_nothing_is_done_twice
         let disk = Disk::in_file(&point, &image).expect("mount");
         ground.moves(disk, "store");
         ground.services.reset();
-        let share = u32::try_from(dice.below(1100)).expect("small");
-        let case = format!("cut {round}, after {share} thousandths of {whole:?}");
-        let started = ground.start(RUN);
-        std::thread::sleep(whole * share / 1000);
+        let mut started = ground.start(RUN);
+        // The start is where least is going on; most cuts come behind it.
+        let span = if round % 5 == 0 { start } else { rest };
+        if round % 5 != 0 {
+            started.speaks();
+        }
+        let thousandths = u32::try_from(dice.below(1000)).expect("small");
+        let case = format!("cut {round}, at {thousandths} thousandths of {span:?}");
+        std::thread::sleep(span * thousandths / 1000);
         signals(&started.pid(), "-STOP");
         std::thread::sleep(REST);
         fs::copy(&image, &copy).expect("copy");
@@ -73,5 +81,5 @@ fn f03_a_power_cut_loses_nothing_that_was_acknowledged_and_nothing_is_done_twice
         assert_eq!(ground.writes(), (1, 1), "{case}: {:#?}", ground.services.effects());
     }
     println!("{before} before the run began, {amid} amid it, {behind} behind its end");
-    assert!(amid * 5 >= wanted, "only {amid} of {wanted} cuts were amid a run");
+    assert!(amid * 4 >= wanted, "only {amid} of {wanted} cuts were amid a run");
 }

@@ -56,6 +56,11 @@ impl Ground {
         self.disk = Some(disk);
     }
 
+    /// Where the journal is, as the program names it.
+    pub(crate) fn store(&self) -> &Path {
+        &self.store
+    }
+
     /// Takes the disk away.
     pub(crate) fn loses_its_disk(&mut self) {
         self.disk = None;
@@ -66,7 +71,9 @@ impl Ground {
         let mut name = self.store.as_os_str().to_owned();
         name.push(behind);
         match &self.disk {
-            Some(disk) => disk.from_outside(Path::new(&name).strip_prefix(disk.path("")).expect("on it")),
+            Some(disk) => {
+                disk.from_outside(Path::new(&name).strip_prefix(disk.path("")).expect("on it"))
+            }
             None => name.into(),
         }
     }
@@ -85,11 +92,12 @@ impl Ground {
         self.command(arguments).output().expect("start the program").into()
     }
 
-    /// Starts the runbook; its end is collected with [`Started::ends`].
+    /// Starts the program; its end is collected with [`Started::ends`].
     pub(crate) fn start(&self, arguments: &[&str]) -> Started {
+        let said = self.place.path("said");
         let mut command = self.command(arguments);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Started(Some(command.spawn().expect("start the program")))
+        command.stdout(fs::File::create(&said).expect("make a file")).stderr(Stdio::piped());
+        Started { child: Some(command.spawn().expect("start the program")), said }
     }
 
     /// Runs the runbook with a place at which it dies.
@@ -220,31 +228,45 @@ fn stories(events: &[Value]) -> Vec<Story> {
 }
 
 /// The program while it runs; it ends with this value at the latest.
-pub(crate) struct Started(Option<Child>);
+pub(crate) struct Started {
+    child: Option<Child>,
+    said: PathBuf,
+}
 
 impl Started {
     /// Its process number, as the tools of the system take it.
     pub(crate) fn pid(&self) -> String {
-        self.0.as_ref().expect("it runs").id().to_string()
+        self.child.as_ref().expect("it runs").id().to_string()
+    }
+
+    /// Waits until it has said something, or has ended.
+    pub(crate) fn speaks(&mut self) {
+        let child = self.child.as_mut().expect("it runs");
+        while fs::metadata(&self.said).expect("look").len() == 0
+            && child.try_wait().expect("ask").is_none()
+        {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Kills it as a power cut does. What it said does not count.
     pub(crate) fn dies(mut self) {
-        let mut child = self.0.take().expect("it runs");
+        let mut child = self.child.take().expect("it runs");
         child.kill().expect("kill it");
         child.wait().expect("collect it");
     }
 
-    /// Waits for its end. Reads what it says meanwhile, so that it never waits for its reader.
+    /// Waits for its end.
     pub(crate) fn ends(mut self) -> Done {
-        let child = self.0.take().expect("it runs");
-        child.wait_with_output().expect("collect it").into()
+        let child = self.child.take().expect("it runs");
+        let done = Done::from(child.wait_with_output().expect("collect it"));
+        Done { stdout: fs::read_to_string(&self.said).expect("read what it said"), ..done }
     }
 }
 
 impl Drop for Started {
     fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
+        if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
         }

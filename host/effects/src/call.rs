@@ -52,6 +52,9 @@ pub struct Operation {
     pub repeatable: Option<Repeatable>,
     /// The host makes this call for itself: the step does not know of it, and it is in no replay.
     pub own: bool,
+    /// What it comes to is kept nowhere, since it is somebody's secret: a step that is run again
+    /// asks anew.
+    pub unkept: bool,
     /// Of the body.
     pub request_bytes: u64,
     /// Milliseconds that the guest allows.
@@ -93,6 +96,7 @@ impl Operation {
             content: None,
             repeatable: None,
             own: false,
+            unkept: false,
             request_bytes: 0,
             timeout_ms: None,
         }
@@ -252,17 +256,18 @@ impl Grant {
         if operation.writes {
             kill_points::reached("after-send");
         }
-        self.finish(number, operation.writes, sent).await
+        self.finish(number, operation, sent).await
     }
 
     /// Bounds and cleans what came back, and writes down how the call ended before the step knows.
     pub(crate) async fn finish(
         &self,
         number: u32,
-        writes: bool,
+        operation: &Operation,
         sent: Result<Answer, CallError>,
     ) -> Result<Answer, CallError> {
         let attempt = &*self.attempt;
+        let writes = operation.writes;
         let (answered, redacted) = match sent {
             Ok(answer) => {
                 // An answer that is withheld answers all the same what has been done: a step that
@@ -283,7 +288,8 @@ impl Grant {
         };
         let outcome = crate::record::outcome(&answered, redacted);
         let told = answered.and_then(|(_size, answer)| answer);
-        self.settle(writes, number, outcome, told.as_ref()).await?;
+        let kept = Some(told.as_ref()).filter(|_| !operation.unkept);
+        self.settle(writes, number, outcome, kept).await?;
         told
     }
 

@@ -59,13 +59,13 @@ impl Grant {
         writes: bool,
         number: u32,
         outcome: EffectOutcome,
-        told: Result<&Answer, &CallError>,
+        told: Option<Result<&Answer, &CallError>>,
     ) -> Result<(), CallError> {
         if !Layer::Record.on() {
             return Ok(());
         }
         let recorder = &self.attempt.recorder;
-        let reply = self.keep(told);
+        let reply = told.and_then(|told| self.keep(told));
         if !writes {
             recorder.settle_read(number, outcome, reply);
             return Ok(());

@@ -315,7 +315,7 @@ impl Grant {
                 Ok(Answer { status: 200, headers, body: b"{}".to_vec() })
             }
         };
-        self.finish(call.number, true, answer).await
+        self.finish(call.number, operation, answer).await
     }
 
     async fn send_again(

@@ -724,13 +724,13 @@ impl RunState {
     /// What is to be done about a step that people answer.
     fn decide_person(&self, step: &Step) -> Option<Decision> {
         let name = || step.name.clone();
+        let Some(asked) = &step.asked else {
+            return Some(Decision::Ask { step: name(), within: step.time_max });
+        };
         if self.planning {
             let by = vec!["the plan, which takes every answer for a yes".to_owned()];
             return Some(Decision::Settle { step: name(), verdict: Answer::Approved, by });
         }
-        let Some(asked) = &step.asked else {
-            return Some(Decision::Ask { step: name(), within: step.time_max });
-        };
         if let Some((verdict, by)) = &asked.verdict {
             return Some(Decision::Settle { step: name(), verdict: *verdict, by: by.clone() });
         }

@@ -281,16 +281,16 @@ fn summaries() {
     check(
         &summary(failed()),
         &expect![[r#"
-        ✖ rollback failed after 4.5s (1 succeeded, 1 failed, 1 skipped)
-          ✔ undo succeeded, and what it did stays done (1 write)
-          ✖ look up failed after 2.5s: there is no incident `5`; check `public_id` (datadog.not-found)
-              it changed nothing outside
-              last call: GET /api/v2/incidents/5 on kubernetes/eric0-demos: answered 404
-          ⊘ tell skipped: it needs `look up`, which failed
-          next:  bowline runs logs 0192f0c1-7c00-7000-8000-000000000001 'look up'
-                 bowline runs show 0192f0c1-7c00-7000-8000-000000000001
-                 bowline run 'run books/rollback.yaml'
-    "#]],
+            ✖ rollback failed after 4.5s (1 succeeded, 1 failed, 1 skipped)
+              ✔ undo succeeded, and what it did stays done (1 write)
+              ✖ look up failed after 2.5s: there is no incident `5`; check `public_id` (datadog.not-found)
+                  it changed nothing outside
+                  last call: GET /api/v2/incidents/5 on kubernetes/eric0-demos: answered 404
+              ⊘ tell skipped: it needs `look up`, which failed
+              next:  bowline runs logs 0192f0c1-7c00-7000-8000-000000000001 'look up'
+                     bowline runs show 0192f0c1-7c00-7000-8000-000000000001
+                     bowline runs retry 0192f0c1-7c00-7000-8000-000000000001
+        "#]],
     );
     check(
         &summary(waits()),

@@ -146,7 +146,12 @@ pub fn commands(view: &RunView) -> Vec<String> {
         RunStatus::Failure | RunStatus::Rejected => {
             let logs = of(StepStatus::Failure)
                 .map(|step| format!("bowline runs logs {run} {}", word(&step.name)));
-            logs.chain([format!("bowline runs show {run}"), again]).collect()
+            // A drill's services are gone with its process.
+            let next = match view.drill {
+                true => again,
+                false => format!("bowline runs retry {run}"),
+            };
+            logs.chain([format!("bowline runs show {run}"), next]).collect()
         }
         RunStatus::Cancelled => vec![format!("bowline runs show {run}"), again],
     }

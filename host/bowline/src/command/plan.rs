@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: PlanArguments, output: &Output) -> anyhow::Re
         PlanFile::of(&run, &planned, &kept, &events).write(path)?;
     }
     if what.json {
-        output.line(&views::plan::json(&view).to_string());
+        output.line(&views::escape::json(views::plan::json(&view).to_string()));
     } else {
         output.text(&views::plan::text(&view, &output.look()));
         if let Some(path) = &arguments.out {

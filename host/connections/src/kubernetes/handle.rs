@@ -29,7 +29,8 @@ pub struct Cluster {
 impl Cluster {
     /// Sends what was prepared, if it is allowed.
     async fn send(&self, mut prepared: Prepared<'_>) -> Result<Answer, CallError> {
-        let operation = prepared.operation();
+        let secret = prepared.kind.group.is_empty() && prepared.kind.resource == "secrets";
+        let operation = Operation { unkept: secret, ..prepared.operation() };
         let Held { service, breaker, .. } = &*self.held;
         let wire = Exchange {
             service,
@@ -39,7 +40,7 @@ impl Cluster {
             accept: prepared.accept,
             content: prepared.content.take(),
             object: prepared.object.clone(),
-            secret: prepared.kind.group.is_empty() && prepared.kind.resource == "secrets",
+            secret,
         };
         wire.check()?;
         let question = prepared.question();

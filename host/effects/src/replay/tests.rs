@@ -385,3 +385,23 @@ async fn a_run_that_is_bound_to_a_plan_writes_nothing_else() {
     world.call(&grant, "post 1", None, false).await.expect_err("another content");
     assert_eq!(FarSide::list(&world.far.done), ["post 1"]);
 }
+
+#[tokio::test]
+async fn somebody_s_secret_is_kept_nowhere_and_asked_for_anew() {
+    let world = World::new().await;
+    let read = async |grant: &Grant| {
+        let operation = Operation {
+            unkept: true,
+            ..Operation::read("get secret".to_owned(), digest(&[b"get secret"]))
+        };
+        let wire = Call { far: &world.far, text: "get secret", writes: false, lost: false };
+        grant.carry(operation, &|_| Ok(1), &wire).await.expect("an answer").body
+    };
+    let first = read(&world.again(u32::MAX, Mode::Act).await).await;
+    let record = world.record().await;
+    assert_eq!(record.calls[0].reply, None);
+
+    let again = read(&world.again(u32::MAX, Mode::Act).await).await;
+
+    assert_eq!((first, FarSide::list(&world.far.asked).len()), (again, 2));
+}

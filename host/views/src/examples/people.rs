@@ -191,13 +191,13 @@ fn an_approval_that_is_refused_or_late() {
     check(
         &text::summary(&no.view(), &Look::PLAIN),
         &expect![[r#"
-        ✖ rollback was rejected after 1m02s (1 succeeded, 2 skipped)
-          ✔ look succeeded, changed nothing outside
-          ⊘ sure? skipped: it was rejected by bob: not on a Friday
-          ⊘ undo skipped: it comes after `sure?`, which was skipped
-          next:  bowline runs show 0192f0c1-7c00-7000-8000-000000000001
-                 bowline run 'run books/rollback.yaml'
-    "#]],
+            ✖ rollback was rejected after 1m02s (1 succeeded, 2 skipped)
+              ✔ look succeeded, changed nothing outside
+              ⊘ sure? skipped: it was rejected by bob: not on a Friday
+              ⊘ undo skipped: it comes after `sure?`, which was skipped
+              next:  bowline runs show 0192f0c1-7c00-7000-8000-000000000001
+                     bowline runs retry 0192f0c1-7c00-7000-8000-000000000001
+        "#]],
     );
     assert!(no.lines().contains("sure? bob said no: not on a Friday\n"));
     assert!(no.lines().contains("sure? rejected by bob\n"));

@@ -471,7 +471,7 @@ fn a_run_whose_time_is_up() {
                   it changed nothing outside
               ○ tell not started
               next:  bowline runs show 0192f0c1-7c00-7000-8000-000000000001
-                     bowline run 'run books/rollback.yaml'
+                     bowline runs retry 0192f0c1-7c00-7000-8000-000000000001
         "#]],
     );
 }
