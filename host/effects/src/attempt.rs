@@ -20,6 +20,7 @@ pub struct Attempt {
     pub(crate) replay: Replay,
     pub(crate) mode: Mode,
     withheld: AtomicBool,
+    pub(crate) last_word: Duration,
 }
 
 /// What an attempt is made of.
@@ -38,17 +39,32 @@ pub struct AttemptOptions {
     pub recorder: StepRecorder,
     /// Whether writes are made.
     pub mode: Mode,
+    /// How long a write that is on its way may still hear its answer when the run is being
+    /// stopped; less than what the attempt itself is given then.
+    pub last_word: Duration,
 }
 
 impl Attempt {
     /// A live one.
     #[must_use]
     pub fn new(options: AttemptOptions) -> Self {
-        let AttemptOptions { stop, deadline, limits, redactor, recorder, mode } = options;
+        let AttemptOptions { stop, deadline, limits, redactor, recorder, mode, last_word } =
+            options;
         let (budget, revoked) = (Budget::new(limits), AtomicBool::new(false));
         let replay = Replay::of(recorder.before().map(|record| &**record));
         let withheld = AtomicBool::new(false);
-        Self { revoked, stop, deadline, budget, redactor, recorder, replay, mode, withheld }
+        Self {
+            revoked,
+            stop,
+            deadline,
+            budget,
+            redactor,
+            recorder,
+            replay,
+            mode,
+            withheld,
+            last_word,
+        }
     }
 
     /// Ends all handles. What is in flight is given up, later calls answer `revoked`.

@@ -440,6 +440,7 @@ mod tests {
             redactor: Redactor::new(vec![Arc::new(Needles::new([&Secret::new(KEY.into())]))]),
             recorder: StepRecorder::new(shared, claim, step, 1),
             mode: crate::Mode::Act,
+            last_word: Duration::ZERO,
         });
         (Grant::new(Arc::new(attempt), "x", "http/x", all(), None, None), journal, run)
     }

@@ -10,10 +10,6 @@ use std::time::Duration;
 /// How long a call may take when the guest does not say, in milliseconds.
 const CALL_MS_DEFAULT: u64 = 30_000;
 
-/// How long a write that is on its way may still hear its answer when the run is being stopped: to
-/// know what was done is worth a moment.
-const LAST_WORD: Duration = Duration::from_millis(1_500);
-
 /// The far side did not answer.
 #[derive(Debug)]
 pub struct SendError {
@@ -61,7 +57,8 @@ impl Attempt {
         let given_up_on = async {
             self.stopped().await;
             if writes && !self.is_revoked() {
-                tokio::time::sleep(LAST_WORD).await;
+                // To know what was done is worth a moment.
+                tokio::time::sleep(self.last_word).await;
             }
         };
         let sent = tokio::select! {

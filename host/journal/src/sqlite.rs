@@ -23,8 +23,10 @@ use crate::{
 use async_trait::async_trait;
 use ballast::Ballast;
 use job::{Done, Entry, Job, Pages, Work};
-use marks::Marks;
+use marks::{Marks, MarksReader};
 use read::Readers;
+use rusqlite::ErrorCode;
+use std::borrow::Borrow;
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -274,8 +276,19 @@ impl Journal for SqliteJournal {
     }
 
     async fn run(&self, run: &RunId) -> Result<Option<RunSummary>, JournalError> {
-        let run = run.clone();
-        self.read(move |connection| read::run(connection, &run)).await
+        let (asked, marks) = (run.clone(), self.file.clone());
+        let found = move |connection: &rusqlite::Connection| {
+            let found = read::run(connection, &asked)?;
+            // A run that was marked and is not there was not unknown: it is lost.
+            let lost = found.is_none()
+                && MarksReader::beside(&marks)
+                    .is_ok_and(|marks| marks.is_some_and(|marks| marks.remembers(asked.as_str())));
+            match lost {
+                true => Err(read::Fault::Known(JournalError::Missing { run: asked, position: 0 })),
+                false => Ok(found),
+            }
+        };
+        self.read(found).await
     }
 
     async fn ask(&self, run: &RunId, request: Request) -> Result<u64, JournalError> {
@@ -302,6 +315,31 @@ fn storage(
 ) -> JournalError {
     JournalError::Storage { action, path: path.to_owned(), source: source.into() }
 }
+
+/// What the database says, and what to do where it says that the file is damaged.
+fn database(
+    action: &'static str,
+    path: &str,
+    cause: impl Borrow<rusqlite::Error> + Into<Box<dyn Error + Send + Sync>>,
+) -> JournalError {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+    let known: &rusqlite::Error = cause.borrow();
+    let damaged = matches!(
+        known.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    ) || matches!(
+        known,
+        FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..)
+    );
+    match damaged {
+        true => storage(action, path, format!("{known}; {USE_A_BACKUP}")),
+        false => storage(action, path, cause),
+    }
+}
+
+/// What to do about a damaged file.
+const USE_A_BACKUP: &str =
+    "the file is damaged, use a backup; `bowline audit verify` tells what is lost";
 
 /// SQLite counts with a sign; what this room counts never has one.
 fn unsigned(count: i64) -> u64 {

@@ -252,6 +252,7 @@ impl Sandbox {
             redactor: Redactor::new(needles),
             recorder,
             mode,
+            last_word: limits.grace / 3,
         }));
         let slots = opened.into_iter().map(|(name, (id, opened))| {
             let Opened { scope, calls_max, service, address, .. } = opened;

@@ -506,9 +506,17 @@ impl RunState {
         match doubtful {
             Some(call) => {
                 let number = call.number;
+                let what = call.effect.as_ref().map_or_else(String::new, |effect| {
+                    format!("`{}` on {}", effect.operation, effect.connection)
+                });
                 let digest = format!("attempt {attempt} call {number}");
                 let question = Question { digest, quorum: 1, ..Question::default() };
-                let message = failure.message;
+                let message = match failure.code.as_str() {
+                    UNKNOWN => failure.message,
+                    _ => format!(
+                        "{what} left the host, and nobody knows whether it took effect: {failure}"
+                    ),
+                };
                 Event::OutcomeUnknown { step, attempt, number, message, question }
             }
             None => Event::StepFailed { step, attempt, failure },

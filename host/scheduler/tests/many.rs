@@ -5,9 +5,7 @@
 //! long, and 10,000 in a release build.
 
 use async_trait::async_trait;
-use journal::{
-    Journal, Owner, RunContext, RunId, RunStatus, SqliteJournal, StepRecorder,
-};
+use journal::{Journal, Owner, RunContext, RunId, RunStatus, SqliteJournal, StepRecorder};
 use scheduler::{DriveOptions, StepInvocation, StepOutcome, StepRunner, drive, start};
 use serde_json::{Map, json};
 use std::collections::BTreeMap;

@@ -141,6 +141,7 @@ impl World {
             redactor: Redactor::new(Vec::new()),
             recorder: StepRecorder::going_on(journal, claim, step(), 1, before),
             mode,
+            last_word: Duration::ZERO,
         });
         let scope = Effective::asked(Scope::Http(vec![]));
         Grant::new(Arc::new(attempt), "x", "http/x", scope, None, None)

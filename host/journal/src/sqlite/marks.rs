@@ -251,6 +251,13 @@ impl MarksReader {
         }
         Slot::Damaged
     }
+
+    /// Whether a run of that name was marked, and not forgotten on purpose since.
+    pub(super) fn remembers(&self, run: &str) -> bool {
+        (1..=self.last_slot()).any(|slot| {
+            matches!(self.slot(slot), Slot::Taken(mark) if mark.run == run && !mark.forgotten)
+        })
+    }
 }
 
 /// Whether the mark in the place of `head` may be replaced by it.

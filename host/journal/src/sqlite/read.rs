@@ -2,7 +2,7 @@
 //!
 //! Readers never wait for the writer, and see what is committed.
 
-use super::{schema, signed, storage, unsigned};
+use super::{USE_A_BACKUP, database, schema, signed, unsigned};
 use crate::chain::{Hash, Sealed};
 use crate::question::Asked;
 use crate::{Claim, JournalError, Owner, Recorded, Reply, Request, RunId, RunStatus, RunSummary};
@@ -55,7 +55,7 @@ impl Readers {
         let connection = match kept {
             Some(connection) => connection,
             None => schema::open_reader(&self.path)
-                .map_err(|cause| storage("open", &self.shown, cause))?,
+                .map_err(|cause| database("open", &self.shown, cause))?,
         };
         let answer = question(&connection);
         let mut idle = idle();
@@ -65,7 +65,7 @@ impl Readers {
         drop(idle);
         answer.map_err(|fault| match fault {
             Fault::Known(error) => error,
-            Fault::Sql(cause) => storage("read", &self.shown, cause),
+            Fault::Sql(cause) => database("read", &self.shown, cause),
         })
     }
 }
@@ -174,7 +174,9 @@ pub(super) fn events(
             return Err(Fault::Known(JournalError::Missing { run: run.clone(), position }));
         }
         let body = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
-        let event = serde_json::from_str(body).map_err(|source| {
+        let event = serde_json::from_str(body).map_err(|source: serde_json::Error| {
+            let cause = format!("{source}; if no newer version wrote it, {USE_A_BACKUP}");
+            let source = serde::de::Error::custom(cause);
             Fault::Known(JournalError::Unreadable { run: run.clone(), position, source })
         })?;
         events.push(Recorded { position, at: row.get(1)?, event });

@@ -3,7 +3,7 @@
 //! Decides whether the file is ours at all before it changes a single byte of it.
 
 use super::ballast::{Ballast, is_full};
-use super::storage;
+use super::{USE_A_BACKUP, database, marks, storage};
 use crate::JournalError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -113,11 +113,14 @@ pub(super) fn open(
         Fault::Newer { found } => {
             JournalError::Newer { path: shown.to_owned(), found, known: KNOWN }
         }
+        Fault::Foreign if marks::path_beside(path).exists() => {
+            storage("open", shown, format!("it was a journal, as its marks tell; {USE_A_BACKUP}"))
+        }
         Fault::Foreign => JournalError::Foreign { path: shown.to_owned() },
         Fault::Sql(cause) if is_full(&cause) => {
             storage("open", shown, "its disk is full; make room there and try again")
         }
-        Fault::Sql(cause) => storage("open", shown, cause),
+        Fault::Sql(cause) => database("open", shown, cause),
     })
 }
 

@@ -6,7 +6,7 @@
 use super::ballast::{Ballast, is_full};
 use super::job::{Done, Job, Stopped, Turn, Work};
 use super::marks::Marks;
-use super::{read, schema, storage};
+use super::{database, read, schema};
 use crate::{JournalError, kill_points, memory};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::io;
@@ -158,7 +158,7 @@ impl Desk {
         if let Some(cause) = &self.broken {
             let action = "write any more to";
             for job in jobs {
-                tell(job, Err(storage(action, &self.path, Arc::clone(cause))));
+                tell(job, Err(database(action, &self.path, Arc::clone(cause))));
             }
             return;
         }
@@ -190,7 +190,7 @@ impl Desk {
                 }
                 // Trying this one again would not help, so not even a queued one is kept.
                 Err(fault) if fault.blames_a_job() => {
-                    tell(job, Err(storage(fault.action, &self.path, fault.cause)));
+                    tell(job, Err(database(fault.action, &self.path, fault.cause)));
                 }
                 // None behind it is written either: the order is a promise.
                 Err(fault) => return self.refuse(once(job).chain(jobs), fault),
@@ -260,7 +260,7 @@ impl Desk {
         }
         for job in jobs {
             if job.reply.is_some() {
-                tell(job, Err(storage(fault.action, &self.path, Arc::clone(&cause))));
+                tell(job, Err(database(fault.action, &self.path, Arc::clone(&cause))));
             } else if self.kept.len() < KEPT_MAX {
                 self.kept.push(job);
             }
