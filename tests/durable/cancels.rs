@@ -34,7 +34,7 @@ fn is_cancelled(place: &Place, done: &Done) -> Value {
     let events = on_record(place, "@latest");
     let asked = events_of(&events, "cancel-requested");
     assert_eq!(asked.len(), 1, "{events:#?}");
-    assert_nothing_begins_after(&events, asked[0]["position"].as_u64().expect("a position"));
+    assert_nothing_begins_after(&events, asked[0]);
     // It is over: nothing can be done about it any more.
     place.run(&["runs", "resume", "@latest"]).ends(130);
     let again = place.run(&["runs", "cancel", "@latest"]);
@@ -46,7 +46,8 @@ fn is_cancelled(place: &Place, done: &Done) -> Value {
 /// No step and no try begins behind this place of the record, and no write leaves the host: one that
 /// was on its way to do so must be on record as not made.
 #[track_caller]
-fn assert_nothing_begins_after(events: &[Value], position: u64) {
+fn assert_nothing_begins_after(events: &[Value], asked: &Value) {
+    let position = asked["position"].as_u64().expect("a position");
     for event in events {
         if event["position"].as_u64().is_none_or(|own| own <= position) {
             continue;
@@ -55,7 +56,7 @@ fn assert_nothing_begins_after(events: &[Value], position: u64) {
         let writes = kind == "effect-intended" && event["effect"]["writes"] == true;
         let kept_back = writes && end_of(events, event) == "not-made";
         let begins = ["step-started", "attempt-failed", "effect-asked-again"].contains(&kind);
-        assert!((!writes || kept_back) && !begins, "behind the cancel: {event:#}");
+        assert!((!writes || kept_back) && !begins, "behind {asked}: {event}");
     }
 }
 
@@ -135,7 +136,7 @@ fn f21_a_run_that_waits_for_an_approval_and_that_nobody_drives_ends_when_it_is_r
     place.write("w.yaml", workflow("", &steps));
     place.run(&["run", "w.yaml", "--json"]).ends(3);
 
-    cancel(&place);
+    place.run(&["runs", "cancel", "@latest"]).ends(0);
     // The request counts, whoever says yes meanwhile.
     place.run(&["approve", "@latest", "confirm"]);
 
@@ -286,8 +287,9 @@ fn f21_no_write_leaves_behind_the_cancel_whatever_runs() {
         // The run hears of it within a quarter of a second; the machine may be busy.
         assert!(latest < Duration::from_secs(10), "{latest:?} after the answer to the cancel");
         let events = on_record(&place, "@latest");
-        let intended = events_of(&events, "effect-intended").len();
-        assert_eq!(far.seen().len() - before, intended, "each request is on record");
+        let intended = events_of(&events, "effect-intended").into_iter();
+        let left = intended.filter(|event| end_of(&events, event) != "not-made").count();
+        assert_eq!(far.seen().len() - before, left, "each request is on record");
     }
 }
 
@@ -342,10 +344,7 @@ fn f21_a_run_whose_process_died_can_be_cancelled_too() {
     run.wait_for_event("step-started", "a");
     run.kill();
 
-    place
-        .run(&["runs", "cancel", "@latest"])
-        .ends(0)
-        .says(&["no process drives it", "runs resume"]);
+    place.run(&["runs", "cancel", "@latest"]).ends(0);
 
     let finished = is_cancelled(&place, &place.run(&["runs", "resume", "@latest", "--json"]));
     assert_eq!(finished["steps"]["b"]["attempts"], 0);
@@ -362,7 +361,7 @@ fn f21_a_run_in_doubt_is_cancelled_and_nothing_is_sent_again() {
     );
     place.run(&["run", "w.yaml", "--json"]).ends(3);
 
-    cancel(&place);
+    place.run(&["runs", "cancel", "@latest"]).ends(0);
 
     is_cancelled(&place, &place.run(&["runs", "resume", "@latest", "--json"]));
     assert_eq!(far.lines(), ["POST /lost"]);

@@ -122,28 +122,35 @@ fn those_who_try_again_at_once_do_it_once() {
 
 #[test]
 fn what_a_cancelled_run_had_done_is_not_done_again() {
-    let well = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&well);
-    let far = Far::start(move |request, _| match request.path.as_str() {
-        "/two" if !asked.load(Ordering::SeqCst) => Way::Hang,
-        _ => Way::json(200, "{}"),
-    });
-    let mut place = Place::new();
-    far.settings(&mut place, "");
-    let steps = [
-        tell("one", "/one", ""),
-        ask("two", "/two", "dependsOn: one\n"),
-        tell("three", "/three", "dependsOn: two\n"),
-    ];
-    place.write("w.yaml", workflow("", &steps));
-    let run = Ongoing::start(&place, &["run", "w.yaml", "--json"]);
-    far.wait_for("GET /two", 1);
-    place.run(&["runs", "cancel", "@latest"]).ends(0);
-    run.end().ends(130);
-    well.store(true, Ordering::SeqCst);
+    for by_request in [false, true] {
+        let well = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&well);
+        let far = Far::start(move |request, _| match request.path.as_str() {
+            "/two" if !asked.load(Ordering::SeqCst) => Way::Hang,
+            _ => Way::json(200, "{}"),
+        });
+        let mut place = Place::new();
+        far.settings(&mut place, "");
+        let steps = [
+            tell("one", "/one", ""),
+            ask("two", "/two", "dependsOn: one\n"),
+            tell("three", "/three", "dependsOn: two\n"),
+        ];
+        place.write("w.yaml", workflow("", &steps));
+        let run = Ongoing::start(&place, &["run", "w.yaml", "--json"]);
+        far.wait_for("GET /two", 1);
+        if by_request {
+            place.run(&["runs", "cancel", "@latest"]).ends(0);
+        } else {
+            run.signal("INT");
+        }
+        run.end().ends(130);
+        well.store(true, Ordering::SeqCst);
 
-    let done = place.run(&["runs", "retry", "@latest", "--json"]);
+        let done = place.run(&["runs", "retry", "@latest", "--json"]);
 
-    assert_eq!(done.ends(0).finished()["status"], "success");
-    assert_eq!(far.lines(), ["POST /one", "GET /two", "GET /two", "POST /three"]);
+        // What was asked before the run was tried again is over.
+        assert_eq!(done.ends(0).finished()["status"], "success", "by request: {by_request}");
+        assert_eq!(far.lines(), ["POST /one", "GET /two", "GET /two", "POST /three"]);
+    }
 }

@@ -34,6 +34,10 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use writer::Writer;
 
+/// What to do about a damaged file.
+const USE_A_BACKUP: &str =
+    "the file is damaged, use a backup; `bowline audit verify` tells what is lost";
+
 /// Remembers events in a SQLite file.
 ///
 /// WAL with `synchronous=FULL`: what was appended survives a power cut. Appends that wait at
@@ -124,10 +128,7 @@ impl SqliteJournal {
             return Err(JournalError::Missing { run: run.clone(), position });
         }
         let place = position.map_or_else(String::new, |position| format!("event {position} of "));
-        let cause = format!(
-            "{place}run {run} is not as it was written; `bowline audit verify {run}` tells more, \
-             and a backup has what was there"
-        );
+        let cause = format!("{place}run {run} is not as it was written; {USE_A_BACKUP}");
         Err(storage("go on with a run of", &self.path, cause))
     }
 
@@ -336,10 +337,6 @@ fn database(
         false => storage(action, path, cause),
     }
 }
-
-/// What to do about a damaged file.
-const USE_A_BACKUP: &str =
-    "the file is damaged, use a backup; `bowline audit verify` tells what is lost";
 
 /// SQLite counts with a sign; what this room counts never has one.
 fn unsigned(count: i64) -> u64 {

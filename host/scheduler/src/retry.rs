@@ -20,7 +20,12 @@ pub(crate) struct Patience {
     attempts: u32,
     delay: Duration,
     delay_max: Duration,
+    /// Whether the workflow says so itself.
+    said: bool,
 }
+
+/// The code of an attempt whose time was over.
+const OUT_OF_TIME: &str = "limit.time";
 
 impl Patience {
     /// What the step says, else the run, else the defaults.
@@ -32,19 +37,21 @@ impl Patience {
         let delay = first(|retry| retry.delay_seconds).unwrap_or(DELAY);
         let attempts = said.iter().flatten().find_map(|retry| retry.attempts);
         let delay_max = first(|retry| retry.max_delay_seconds).unwrap_or(DELAY_MAX.max(delay));
-        Self { attempts: attempts.unwrap_or(ATTEMPTS), delay, delay_max }
+        let said = attempts.is_some();
+        Self { attempts: attempts.unwrap_or(ATTEMPTS), delay, delay_max, said }
     }
 
     /// One try, whatever happens.
     pub(crate) fn none() -> Self {
-        Self { attempts: 1, delay: DELAY, delay_max: DELAY }
+        Self { attempts: 1, delay: DELAY, delay_max: DELAY, said: true }
     }
 
     /// How long to wait after `failed` tries that failed, the last of them with `failure`; None
     /// when there is no further try. `dice` is any number: those who fail together must not come
     /// back together.
     pub(crate) fn wait(&self, failed: u32, failure: &Failure, dice: u32) -> Option<Duration> {
-        if failed >= self.attempts {
+        // What took all its time once is not waited for three times, unless somebody wants that.
+        if failed >= self.attempts || (failure.code == OUT_OF_TIME && !self.said) {
             return None;
         }
         let doubled = self.delay.saturating_mul(1 << failed.saturating_sub(1).min(16));
@@ -104,6 +111,15 @@ mod tests {
         assert_eq!(wait(7_000), Some(Duration::from_secs(7)));
         assert_eq!(wait(1), Some(Duration::from_millis(500)));
         assert_eq!(wait(10_001), None);
+    }
+
+    #[test]
+    fn what_took_all_its_time_is_tried_again_only_where_the_workflow_says_so() {
+        let late = Failure::permanent(OUT_OF_TIME, "x");
+        let silent = Patience::of(&StepExtras::default(), &RunExtras::default());
+        assert_eq!(silent.wait(1, &late, 0), None);
+        let said = seconds(Retry { attempts: Some(2), ..Retry::default() });
+        assert!(said.wait(1, &late, 0).is_some());
     }
 
     #[test]

@@ -7,10 +7,16 @@ use crate::live::{Form, follow};
 use crate::output::Output;
 use crate::{person, signals, wiring};
 use anyhow::{Context as _, bail};
-use journal::{Event, Journal, Owner, Recorded, Request, RunId, RunSummary};
+use async_trait::async_trait;
+use journal::{
+    Event, Failure, Journal, JournalError, Owner, Recorded, Request, RunId, RunSummary,
+    StepRecorder,
+};
+use scheduler::{DriveOptions, StepInvocation, StepOutcome, StepRunner};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio_util::sync::CancellationToken;
 use views::RunView;
 use workflow::StepName;
 
@@ -60,7 +66,7 @@ pub(crate) async fn run(command: &RunsCommand, output: &Output) -> anyhow::Resul
         RunsCommand::Cancel { run, config } => {
             let journal = open(config)?;
             let run = find(&*journal, run).await?;
-            cancel(&*journal, &run, output).await?;
+            cancel(journal, &run, output).await?;
         }
     }
     Ok(Exit::Success)
@@ -233,17 +239,45 @@ fn view(run: &RunId, events: &[Recorded]) -> anyhow::Result<RunView> {
     RunView::from_events(events).with_context(|| format!("run {run} has no start"))
 }
 
-async fn cancel(journal: &dyn Journal, run: &RunId, output: &Output) -> anyhow::Result<()> {
+async fn cancel(journal: Arc<dyn Journal>, run: &RunId, output: &Output) -> anyhow::Result<()> {
     let summary = journal.run(run).await?.with_context(|| format!("there is no run {run}"))?;
     if summary.finished_at.is_some() {
         bail!("run {run} has ended already: {}", summary.status.as_str());
     }
     journal.ask(run, Request::Cancel { by: person::name() }).await?;
-    output.note(&format!("run {run} was asked to stop"));
-    if !is_driven(journal, run).await? {
-        output.note(&format!("no process drives it; `bowline runs resume {run}` lets it end"));
+    if is_driven(&*journal, run).await? {
+        output.note(&format!("run {run} was asked to stop"));
+        return Ok(());
     }
+    // Nobody else would end it, and ending it needs no plugin and no connection.
+    let gone = |owner: &Owner| !owner.lives();
+    let claim = match journal.claim(run, &wiring::owner()?, &gone).await {
+        Ok(claim) => claim,
+        Err(JournalError::Held { .. }) => {
+            output.note(&format!("run {run} was asked to stop"));
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (stop, options) = (CancellationToken::new(), DriveOptions::default());
+    scheduler::drive(claim, Arc::clone(&journal), Arc::new(Nobody), stop, options).await?;
+    output.note(&format!("nobody drove run {run}; it is cancelled"));
     Ok(())
+}
+
+/// Runs nothing: for a run that only has to be ended.
+struct Nobody;
+
+#[async_trait]
+impl StepRunner for Nobody {
+    async fn run_step(
+        &self,
+        _invocation: StepInvocation,
+        _recorder: StepRecorder,
+        _stop: CancellationToken,
+    ) -> StepOutcome {
+        Err(Failure::permanent("run.cancelled", "the run is being cancelled"))
+    }
 }
 
 pub(crate) async fn events(journal: &dyn Journal, run: &RunId) -> anyhow::Result<Vec<Recorded>> {

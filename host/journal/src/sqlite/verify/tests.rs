@@ -796,3 +796,30 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn what_was_forgotten_on_purpose_is_not_lost() {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let path = folder.path().join("runs.db");
+    let journal = SqliteJournal::open(&path).expect("open");
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        let (run, first) = crate::conformance::start("w");
+        let owner = crate::conformance::owner(1);
+        let claim = journal.create(&run, &owner, first).await.expect("create");
+        runs.push((run, claim));
+    }
+    for (_, claim) in &runs[..2] {
+        let status = crate::RunStatus::Success;
+        let ended = vec![Event::RunFinished { status }];
+        journal.append(claim, ended).await.expect("append");
+    }
+    assert_eq!(journal.prune(i64::MAX, false).await.expect("prune").runs, 2);
+    drop(journal);
+
+    let mut findings = Vec::new();
+    let done = verify(&path, &Which::All, &mut |finding| findings.push(finding)).expect("check");
+
+    assert_eq!(findings, []);
+    assert_eq!((done.runs, done.forgotten_runs), (1, 2));
+}
