@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// The credential of all connections that lead here. The search for credentials looks for it.
@@ -155,9 +156,10 @@ impl Drop for Far {
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, inner: Arc<Inner>) {
+    let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let (acceptor, inner) = (acceptor.clone(), Arc::clone(&inner));
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let service = service_fn(move |request| answer(request, Arc::clone(&inner)));
             let connection = hyper::server::conn::http1::Builder::new()

@@ -184,6 +184,23 @@ fn f11_a_write_that_may_have_been_made_is_not_made_again() {
     assert_eq!(far.count("POST /refused"), 3, "a 429 does");
 }
 
+/// A person who says "again" must know that it may be the second time.
+#[test]
+fn f11_a_write_that_may_have_been_made_is_not_made_again_by_a_plain_retry_either() {
+    let far = Far::start(|_, before| match before {
+        0 => Way::json(503, "{}"),
+        _ => Way::json(200, "{}"),
+    });
+    let mut place = Place::new();
+    far.settings(&mut place, "");
+    place.write("w.yaml", workflow("", &[tell("unclear", "/unclear", "")]));
+    place.run(&["run", "w.yaml", "--json"]);
+
+    place.run(&["runs", "retry", "@latest", "--json"]);
+
+    assert_eq!(far.count("POST /unclear"), 1);
+}
+
 /// The wait and the count belong to the run and not to the process.
 #[test]
 fn f11_who_goes_on_with_a_run_waits_as_long_and_tries_as_often() {

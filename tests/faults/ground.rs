@@ -175,6 +175,8 @@ impl Ground {
 #[derive(Debug)]
 struct Story {
     operation: String,
+    /// It left twice, so that a refusal may come from its own first effect.
+    again: bool,
     /// None if nobody knows.
     took_effect: Option<bool>,
 }
@@ -202,7 +204,8 @@ fn stories(events: &[Value]) -> Vec<Story> {
         match event["event"].as_str() {
             Some("effect-intended") if event["effect"]["writes"] == true => {
                 let operation = event["effect"]["operation"].as_str().expect("words").to_owned();
-                let twice = stories.insert(key(), Story { operation, took_effect: None });
+                let twice =
+                    stories.insert(key(), Story { operation, again: false, took_effect: None });
                 assert!(twice.is_none(), "intended twice: {event}");
             }
             Some("effect-settled") => {
@@ -213,7 +216,12 @@ fn stories(events: &[Value]) -> Vec<Story> {
                     _ => None,
                 };
                 if let (Some(story), Some(known)) = (stories.get_mut(&key()), known) {
-                    story.took_effect = Some(known);
+                    story.took_effect = if known || !story.again { Some(known) } else { None };
+                }
+            }
+            Some("effect-asked-again") => {
+                if let Some(story) = stories.get_mut(&key()) {
+                    story.again = true;
                 }
             }
             Some("outcome-settled") => {

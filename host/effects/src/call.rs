@@ -207,12 +207,13 @@ impl Grant {
     ) -> Result<Answer, CallError> {
         // What is over has nothing to write any more; the journal may be closed to it.
         self.attempt.live()?;
+        let counted = self.count(operation.request_bytes);
         if !operation.own
-            && let Some(call) = self.recorded()
+            && let Some(call) = self.recorded(&counted)
         {
             return self.again(call, &operation, in_scope, wire).await;
         }
-        let rule = self.admit(&operation, in_scope).await?;
+        let rule = self.admit(&operation, counted, in_scope).await?;
         let attempt = &*self.attempt;
         let _in_flight = attempt.budget.take_turn().await?;
         if operation.writes {
@@ -310,8 +311,9 @@ impl Grant {
     {
         let operation = Operation { writes: false, ..operation };
         self.attempt.live()?;
+        let counted = self.count(operation.request_bytes);
         if !operation.own
-            && let Some(call) = self.recorded()
+            && let Some(call) = self.recorded(&counted)
         {
             let number = call.number;
             return match self.opened_before(&call, &operation).await? {
@@ -319,7 +321,7 @@ impl Grant {
                 None => self.open_numbered(number, &operation, send).await,
             };
         }
-        let rule = self.admit(&operation, &in_scope).await?;
+        let rule = self.admit(&operation, counted, &in_scope).await?;
         let _in_flight = self.attempt.budget.take_turn().await?;
         let number = self.intend(&operation, rule).await?;
         self.open_numbered(number, &operation, send).await
@@ -362,9 +364,9 @@ impl Grant {
     async fn admit(
         &self,
         operation: &Operation,
+        counted: Result<(), CallError>,
         in_scope: impl Fn(&Scope) -> Result<u32, CallError>,
     ) -> Result<u32, CallError> {
-        let counted = self.count(operation.request_bytes);
         let admitted = counted.and_then(|()| self.scope.check(in_scope));
         match admitted {
             Ok(rule) => Ok(rule),

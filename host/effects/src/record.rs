@@ -18,10 +18,11 @@ impl Grant {
         if let Err(over) = self.attempt.live() {
             return over;
         }
-        if let Some(call) = self.recorded() {
+        let counted = self.count(0);
+        if let Some(call) = self.recorded(&counted) {
             return self.refused_again(call, asked).await;
         }
-        let refused = self.count(0).err().unwrap_or(why);
+        let refused = counted.err().unwrap_or(why);
         // Beyond a limit every further call is refused alike; once says it.
         if refused.reason == Reason::Exhausted && self.attempt.budget.told_once() {
             return refused;

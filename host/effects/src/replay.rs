@@ -64,8 +64,11 @@ impl Replay {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self) -> Option<CallRecord> {
-        self.left().calls.pop_front()
+    fn next(&self, beyond: bool) -> Option<CallRecord> {
+        let mut left = self.left();
+        let refused = left.calls.front().is_some_and(|call| call.effect.is_none());
+        // Of the calls beyond a limit only the first is on record.
+        if beyond && !refused { None } else { left.calls.pop_front() }
     }
 
     fn is_over(&self) -> bool {
@@ -153,9 +156,9 @@ impl Grant {
         self.attempt.is_replaying()
     }
 
-    /// The record of the next call, if there is one.
-    pub(crate) fn recorded(&self) -> Option<CallRecord> {
-        self.attempt.replay.next()
+    /// The record of the next call, if there is one. `counted` is what the budget says of it.
+    pub(crate) fn recorded(&self, counted: &Result<(), CallError>) -> Option<CallRecord> {
+        self.attempt.replay.next(counted.is_err())
     }
 
     /// A request that was refused before it became a call is asked for again.
@@ -185,8 +188,6 @@ impl Grant {
             };
         };
         self.same(&call, effect, operation)?;
-        // It was within the budget then, and counts now so that later calls are not.
-        let _counted = self.count(operation.request_bytes);
         if let Some(told) = self.told(&call).await? {
             if let Ok(answer) = &told {
                 let _counted = self.attempt.budget.receive(answer.body.len() as u64);
@@ -241,7 +242,6 @@ impl Grant {
             Some(effect) => self.same(call, effect, operation)?,
             None => return Err(self.refused_again(call.clone(), &operation.text).await),
         }
-        let _counted = self.count(operation.request_bytes);
         if let Some(EffectOutcome::Answered { status: status @ ..400, .. }) = &call.outcome {
             return Ok(Some(*status));
         }

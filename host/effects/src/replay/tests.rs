@@ -406,3 +406,28 @@ async fn somebody_s_secret_is_kept_nowhere_and_asked_for_anew() {
 
     assert_eq!((first, FarSide::list(&world.far.asked).len()), (again, 2));
 }
+
+#[tokio::test]
+async fn refusals_beyond_a_limit_are_on_record_once_and_do_not_confuse_what_follows() {
+    let world = World::new().await;
+    let script = async |grant: &Grant| {
+        let mut told = Vec::new();
+        for _ in 0..3 {
+            let large = Operation {
+                request_bytes: u64::MAX,
+                ..Operation::read("get large".to_owned(), digest(&[b"large"]))
+            };
+            let wire = Call { far: &world.far, text: "get large", writes: false, lost: false };
+            let refused = grant.carry(large, &|_| Ok(1), &wire).await.expect_err("too large");
+            told.push(refused.code);
+        }
+        told.push(world.call(grant, "put 1", None, false).await.expect("an answer"));
+        told
+    };
+    let first = script(&world.again(u32::MAX, Mode::Act).await).await;
+
+    let again = script(&world.again(u32::MAX, Mode::Act).await).await;
+
+    assert_eq!(first, again);
+    assert_eq!(FarSide::list(&world.far.asked), ["put 1"]);
+}
