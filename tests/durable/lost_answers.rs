@@ -278,3 +278,21 @@ fn f12_a_service_that_knows_a_key_is_asked_again_with_the_same_one() {
     assert_eq!(keys.len(), 2);
     assert!(keys[0] == keys[1] && keys[0].len() >= 16, "{keys:?}");
 }
+
+#[test]
+fn f12_in_the_drill_a_message_can_be_sent_and_its_answer_lost_too() {
+    let place = Place::new();
+    place.write("w.yaml", workflow("", &[SLACK.to_owned()]));
+    let services = Services::start(&place);
+    services.fault(&json!({
+        "service": "datadog", "path_prefix": "/_practice/slack", "when": "after", "then": "cut",
+    }));
+    let messages = || services.picture()["messages"].as_array().map_or(0, Vec::len);
+
+    place.run(&["run", "w.yaml", "--config", "drill.yaml", "--json"]).ends(3);
+
+    assert_eq!(messages(), 1, "it was sent");
+    place.run(&["runs", "resolve", "@latest", "tell", "--outcome", "done"]).ends(0);
+    place.run(&["runs", "resume", "@latest", "--json"]).ends(0);
+    assert_eq!((messages(), services.effects().len()), (1, 1));
+}

@@ -9,7 +9,6 @@ use crate::support::Done;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 
 /// What tells another time to a program.
 const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
@@ -34,9 +33,17 @@ steps:
 /// What the step asks for, again and again while the service is busy, before the attempt fails.
 const TRIES: usize = 4;
 
-/// Runs the workflow, and sets the clock to `time` as soon as the step waits for its next attempt.
-/// None where the clock of a program can't be set.
-fn runs_while_the_clock_is_set_to(time: &str) -> Option<(Ground, Done)> {
+/// When the clock is set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// While the first attempt is being made.
+    Amid,
+    /// While the next attempt is waited for.
+    Between,
+}
+
+/// Runs the workflow, and sets the clock to `time`. None where the clock of a program can't be set.
+fn runs_while_the_clock_is_set_to(time: &str, when: When) -> Option<(Ground, Done)> {
     if !Path::new(LIBRARY).exists() {
         skipped("needs libfaketime (Debian's package `libfaketime`)");
         return None;
@@ -56,17 +63,18 @@ fn runs_while_the_clock_is_set_to(time: &str) -> Option<(Ground, Done)> {
         .env("FAKETIME_TIMESTAMP_FILE", &clock)
         .env("FAKETIME_NO_CACHE", "1")
         // Who sets a clock does not touch the one that only counts.
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let child = command.spawn().expect("start the program");
-    waits_until("the first attempt to fail", || {
-        let shown = ground.run(&["runs", "show", "@latest", "--json"]);
-        shown.stdout.contains("\"attempt-failed\"")
-    });
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let started = ground.starts(command);
+    match when {
+        When::Amid => ground.waits_for_request("GET", "/api/v2/incidents"),
+        When::Between => waits_until("the first attempt to fail", || {
+            let shown = ground.run(&["runs", "show", "@latest", "--json"]);
+            shown.stdout.contains("\"attempt-failed\"")
+        }),
+    }
     fs::write(&clock, time).expect("write the time");
-    let done = child.wait_with_output().expect("collect it");
-    Some((ground, done.into()))
+    let done = started.ends();
+    Some((ground, done))
 }
 
 /// Milliseconds of a day.
@@ -86,8 +94,8 @@ fn tells_a_negative_time(text: &str) -> bool {
     })
 }
 
-fn moves_no_wait(time: &str) {
-    let Some((ground, done)) = runs_while_the_clock_is_set_to(time) else { return };
+fn moves_no_wait(time: &str, when: When) {
+    let Some((ground, done)) = runs_while_the_clock_is_set_to(time, when) else { return };
 
     done.ends(0);
     // Each request once: nothing fired twice or not at all.
@@ -115,21 +123,35 @@ fn moves_no_wait(time: &str) {
     for text in [&done.stdout, &shown.ends(0).stdout, &table.ends(0).stdout] {
         assert!(!tells_a_negative_time(text), "something took less than no time:\n{text}");
     }
-    println!("{}", done.stdout);
     ground.holds(time);
 }
 
 #[test]
-fn f07_a_clock_that_is_set_an_hour_ahead_moves_no_wait() {
-    moves_no_wait("+1h");
+fn f07_a_clock_that_is_set_an_hour_ahead_while_a_step_waits_moves_no_wait() {
+    moves_no_wait("+1h", When::Between);
 }
 
 #[test]
-fn f07_a_clock_that_is_set_an_hour_back_moves_no_wait() {
-    moves_no_wait("-1h");
+fn f07_a_clock_that_is_set_an_hour_ahead_during_an_attempt_moves_no_wait() {
+    moves_no_wait("+1h", When::Amid);
 }
 
 #[test]
-fn f07_a_clock_that_is_set_to_1970_moves_no_wait() {
-    moves_no_wait("@1970-01-02 00:00:00");
+fn f07_a_clock_that_is_set_an_hour_back_while_a_step_waits_moves_no_wait() {
+    moves_no_wait("-1h", When::Between);
+}
+
+#[test]
+fn f07_a_clock_that_is_set_an_hour_back_during_an_attempt_moves_no_wait() {
+    moves_no_wait("-1h", When::Amid);
+}
+
+#[test]
+fn f07_a_clock_that_is_set_to_1970_while_a_step_waits_moves_no_wait() {
+    moves_no_wait("@1970-01-02 00:00:00", When::Between);
+}
+
+#[test]
+fn f07_a_clock_that_is_set_to_1970_during_an_attempt_moves_no_wait() {
+    moves_no_wait("@1970-01-02 00:00:00", When::Amid);
 }

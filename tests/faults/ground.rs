@@ -6,9 +6,9 @@ use crate::support::services::Services;
 use crate::support::{Done, Place};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// The article's runbook on the practice services.
@@ -94,10 +94,15 @@ impl Ground {
 
     /// Starts the program; its end is collected with [`Started::ends`].
     pub(crate) fn start(&self, arguments: &[&str]) -> Started {
-        let said = self.place.path("said");
-        let mut command = self.command(arguments);
-        command.stdout(fs::File::create(&said).expect("make a file")).stderr(Stdio::piped());
-        Started { child: Some(command.spawn().expect("start the program")), said }
+        self.starts(self.command(arguments))
+    }
+
+    /// Starts a command.
+    pub(crate) fn starts(&self, mut command: Command) -> Started {
+        let said = ["stdout", "stderr"].map(|name| self.place.path(name));
+        let [stdout, stderr] = said.each_ref().map(|path| File::create(path).expect("make it"));
+        let child = command.stdout(stdout).stderr(stderr).spawn().expect("start the program");
+        Started { child, said }
     }
 
     /// Runs the runbook with a place at which it dies.
@@ -237,21 +242,21 @@ fn stories(events: &[Value]) -> Vec<Story> {
 
 /// The program while it runs; it ends with this value at the latest.
 pub(crate) struct Started {
-    child: Option<Child>,
-    said: PathBuf,
+    child: Child,
+    /// What it writes to stdout and stderr.
+    said: [PathBuf; 2],
 }
 
 impl Started {
     /// Its process number, as the tools of the system take it.
     pub(crate) fn pid(&self) -> String {
-        self.child.as_ref().expect("it runs").id().to_string()
+        self.child.id().to_string()
     }
 
     /// Waits until it has said something, or has ended.
     pub(crate) fn speaks(&mut self) {
-        let child = self.child.as_mut().expect("it runs");
-        while fs::metadata(&self.said).expect("look").len() == 0
-            && child.try_wait().expect("ask").is_none()
+        while fs::metadata(&self.said[0]).expect("look").len() == 0
+            && self.child.try_wait().expect("ask").is_none()
         {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -259,25 +264,30 @@ impl Started {
 
     /// Kills it as a power cut does. What it said does not count.
     pub(crate) fn dies(mut self) {
-        let mut child = self.child.take().expect("it runs");
-        child.kill().expect("kill it");
-        child.wait().expect("collect it");
+        self.child.kill().expect("kill it");
+        self.child.wait().expect("collect it");
     }
 
     /// Waits for its end.
     pub(crate) fn ends(mut self) -> Done {
-        let child = self.child.take().expect("it runs");
-        let done = Done::from(child.wait_with_output().expect("collect it"));
-        Done { stdout: fs::read_to_string(&self.said).expect("read what it said"), ..done }
+        let until = Instant::now() + PATIENCE;
+        let read = |path: &PathBuf| fs::read_to_string(path).expect("read what it said");
+        loop {
+            if let Some(status) = self.child.try_wait().expect("ask") {
+                let [stdout, stderr] = self.said.each_ref().map(read);
+                return Done { code: status.code().unwrap_or(-1), stdout, stderr };
+            }
+            let [stdout, stderr] = self.said.each_ref().map(read);
+            assert!(Instant::now() < until, "it does not end:\n{stdout}\n{stderr}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 }
 
 impl Drop for Started {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

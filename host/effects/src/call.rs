@@ -216,10 +216,10 @@ impl Grant {
         let rule = self.admit(&operation, counted, in_scope).await?;
         let attempt = &*self.attempt;
         let _in_flight = attempt.budget.take_turn().await?;
-        if operation.writes {
-            if let Some(withheld) = self.plan(&operation, rule, wire).await? {
-                return withheld;
-            }
+        if operation.writes
+            && let Some(withheld) = self.plan(&operation, rule, wire).await?
+        {
+            return withheld;
         }
         let number = self.intend(&operation, rule).await?;
         self.send(number, &operation, wire).await

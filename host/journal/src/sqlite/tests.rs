@@ -260,3 +260,82 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         .await
         .expect("go on");
 }
+
+#[tokio::test]
+async fn a_run_whose_events_were_changed_is_not_gone_on_with() {
+    let damages = [
+        "UPDATE event SET body = replace(body, '\"1\"', '\"7\"') WHERE position = 1",
+        "DELETE FROM event WHERE position = 3; UPDATE run SET events = 3",
+        "UPDATE run SET status = 'waiting'",
+    ];
+    for damage in damages {
+        let (folder, journal) = fresh();
+        let path = folder.path().join("runs.db");
+        let (run, first) = start("w");
+        let claim = journal.create(&run, &owner(1), first).await.expect("create");
+        journal.append(&claim, vec![line("1"), line("2"), line("3")]).await.expect("append");
+        Connection::open(&path).and_then(|file| file.execute_batch(damage)).expect("damage it");
+
+        let refused = journal.claim(&run, &owner(2), &|_| true).await.expect_err(damage);
+
+        let text = chain(&refused);
+        assert!(text.contains(run.as_str()) && text.contains("use a backup"), "{damage}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_marked_and_is_gone_is_not_unknown() {
+    let (folder, journal) = fresh();
+    let (run, first) = start("w");
+    let (other, _) = start("w");
+    journal.create(&run, &owner(1), first).await.expect("create");
+    Connection::open(folder.path().join("runs.db"))
+        .and_then(|file| file.execute_batch("DELETE FROM event; DELETE FROM run"))
+        .expect("lose it");
+
+    let lost = journal.run(&run).await;
+
+    assert!(matches!(lost, Err(JournalError::Missing { position: 0, .. })), "{lost:?}");
+    assert_eq!(journal.run(&other).await.expect("look"), None);
+}
+
+#[tokio::test]
+async fn a_reply_that_was_damaged_is_not_kept_any_more() {
+    let (folder, journal) = fresh();
+    let (run, first) = start("w");
+    let claim = journal.create(&run, &owner(1), first).await.expect("create");
+    let reply = crate::Reply::new(b"200 OK".to_vec());
+    let replies = vec![reply.clone()];
+    let batch = Batch { events: vec![line("1")], replies, last: false };
+    journal.append_batch(&claim, batch).await.expect("append");
+    assert_eq!(journal.reply(&run, &reply.digest).await.expect("read"), Some(reply.bytes));
+
+    Connection::open(folder.path().join("runs.db"))
+        .and_then(|file| file.execute_batch("UPDATE reply SET body = x'00'"))
+        .expect("damage it");
+
+    assert_eq!(journal.reply(&run, &reply.digest).await.expect("read"), None);
+}
+
+#[test]
+fn the_log_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let path = folder.path().join("runs.db");
+    drop(SqliteJournal::open(&path).expect("open"));
+    let newer = Connection::open(&path).expect("open");
+    newer
+        .execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA user_version = 99")
+        .expect("write something");
+    let files = || ["runs.db", "runs.db-wal"].map(|name| fs::read(folder.path().join(name)).ok());
+    let before = files();
+    assert!(before[1].as_ref().is_some_and(|log| !log.is_empty()));
+    drop(newer);
+    for (name, bytes) in ["runs.db", "runs.db-wal"].into_iter().zip(&before) {
+        fs::write(folder.path().join(name), bytes.as_ref().expect("bytes")).expect("lay it again");
+    }
+
+    let error = SqliteJournal::open(&path).expect_err("refuse");
+
+    assert!(matches!(error, JournalError::Newer { found: 99, .. }), "{error:?}");
+    assert!(files() == before);
+}
