@@ -128,7 +128,10 @@ fn damaged(
     // Looking makes changes of its own, such as moving the log: what is damaged is a copy.
     let undamaged = seen(ground);
     let run = undamaged.last().expect("a list")[0]["run"].as_str().expect("a name").to_owned();
-    let before = &undamaged[0];
+    // What is behind the mark was written in the very moment of the kill: nobody has heard of it.
+    let marked = ground.run(&["audit", "verify", &run, "--json"]).ends(0).json();
+    let marked = marked[0]["markedRecords"].as_u64().and_then(|count| usize::try_from(count).ok());
+    let before = &undamaged[0][..marked.expect("a count")];
     for behind in ["", "-wal", "-shm", ".marks"] {
         let _ = fs::remove_file(ground.file(behind));
     }
@@ -155,7 +158,7 @@ fn damaged(
     } else {
         resumed.ends(0);
         let after = ground.events(&run);
-        assert_eq!(&after[..before.len()], &before[..], "{case}: another story goes on");
+        assert_eq!(&after[..before.len()], before, "{case}: another story goes on");
         assert_eq!(ground.writes(), (1, 1), "{case}");
         let sound = ground.run(&["audit", "verify", "--json"]);
         if sound.code == 0 {

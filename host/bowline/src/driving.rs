@@ -5,7 +5,7 @@ use crate::live::{Form, follow};
 use crate::output::Output;
 use crate::tap::Tap;
 use crate::{person, signals, wiring};
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use connections::Settings;
 use journal::{Claim, Journal, Owner, RunContext, RunId, Seed};
 use sandbox::Sandbox;
@@ -70,15 +70,16 @@ pub(crate) fn options(settings: &Settings) -> DriveOptions {
     DriveOptions { approvals, ..DriveOptions::default() }
 }
 
-/// Drives the run to its end, shows it in `form`, and gives what is known then. Companions go on
-/// beside it, without being shown, and are waited for.
+/// Drives the run to its end, shows it in `form`, and gives what is known then; None when somebody
+/// did not want to wait for that. Companions go on beside it, without being shown, and are waited
+/// for.
 pub(crate) async fn ride(
     ride: Ride,
     companions: Vec<Companion>,
     journal: Arc<dyn Journal>,
     form: Form,
     output: &Output,
-) -> anyhow::Result<RunView> {
+) -> anyhow::Result<Option<RunView>> {
     let owner = wiring::owner()?;
     let stop = CancellationToken::new();
     let run = ride.run.clone();
@@ -112,21 +113,21 @@ pub(crate) async fn ride(
         }
         driven.map(|_status| ())
     };
-    let driving = async {
-        tokio::select! {
-            driven = driving => driven,
-            () = signals::watch(&stop, output) => bail!(
-                "stopped at once; run {run} may have been in the middle of a step: \
-                 `bowline runs show {run}` tells what is known, `bowline runs resume {run}` \
-                 brings it to its end"
-            ),
-        }
-    };
     // The listener ends when the last one who writes is gone, so nothing that was written is
     // left unshown.
-    let (driven, view) = tokio::join!(driving, follow(heard, form, output, seen));
+    let shown = async { tokio::join!(driving, follow(heard, form, output, seen)) };
+    let (driven, view) = tokio::select! {
+        shown = shown => shown,
+        () = signals::watch(&stop, output) => {
+            output.error(&format!(
+                "stopped at once; run {run} may have been in the middle of a step: `bowline runs \
+                 show {run}` tells what is known, `bowline runs resume {run}` brings it to its end"
+            ));
+            return Ok(None);
+        }
+    };
     driven?;
-    view.context("the run wrote nothing")
+    view.map(Some).context("the run wrote nothing")
 }
 
 async fn drive(

@@ -8,7 +8,10 @@ use journal::{
     Batch, Claim, Decided, Decision, Event, Journal, JournalError, Owner, Pruned, Recorded,
     Request, RunId, RunSummary,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// A journal with someone listening. Tells only what the journal has taken.
@@ -18,8 +21,37 @@ pub(crate) struct Tap {
 }
 
 struct Told {
+    /// The position of what is handed to the journal next.
     position: u64,
+    /// The position of what is told next.
+    next: u64,
+    /// What was taken already and comes behind something that was not; nothing where it never will
+    /// be.
+    early: BTreeMap<u64, Option<Recorded>>,
     listener: UnboundedSender<Recorded>,
+}
+
+impl Told {
+    /// The positions of so many events that are handed to the journal now.
+    fn reserve(&mut self, count: usize) -> u64 {
+        let first = self.position;
+        self.position += count as u64;
+        first
+    }
+
+    /// What was handed over at `first` was taken at the time `at`, or, without one, never will be.
+    fn tell(&mut self, first: u64, at: Option<i64>, events: Vec<Event>) {
+        for (position, event) in (first..).zip(events) {
+            self.early.insert(position, at.map(|at| Recorded { position, at, event }));
+        }
+        while let Some(recorded) = self.early.remove(&self.next) {
+            self.next += 1;
+            if let Some(recorded) = recorded {
+                // Nobody listens any more: the run goes on all the same.
+                let _ = self.listener.send(recorded);
+            }
+        }
+    }
 }
 
 impl Tap {
@@ -30,17 +62,12 @@ impl Tap {
         position: u64,
     ) -> (Self, UnboundedReceiver<Recorded>) {
         let (listener, heard) = unbounded_channel();
-        (Self { journal, told: Mutex::new(Told { position, listener }) }, heard)
+        let told = Told { position, next: position, early: BTreeMap::new(), listener };
+        (Self { journal, told: Mutex::new(told) }, heard)
     }
 
-    fn tell(&self, at: i64, events: Vec<Event>) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        for event in events {
-            let recorded = Recorded { position: told.position, at, event };
-            told.position += 1;
-            // Nobody listens any more: the run goes on all the same.
-            let _ = told.listener.send(recorded);
-        }
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,7 +84,9 @@ impl Journal for Tap {
         first: Event,
     ) -> Result<Claim, JournalError> {
         let claim = self.journal.create(run, owner, first.clone()).await?;
-        self.tell(now(), vec![first]);
+        let mut told = self.told();
+        let position = told.reserve(1);
+        told.tell(position, Some(now()), vec![first]);
         Ok(claim)
     }
 
@@ -72,15 +101,27 @@ impl Journal for Tap {
 
     async fn append_batch(&self, claim: &Claim, batch: Batch) -> Result<i64, JournalError> {
         let events = batch.events.clone();
-        let at = self.journal.append_batch(claim, batch).await?;
-        self.tell(at, events);
-        Ok(at)
+        let mut writing = self.journal.append_batch(claim, batch);
+        // Handed over while nobody else can: what is handed over first is written first.
+        let (first, polled) = poll_fn(|context| {
+            let mut told = self.told();
+            Poll::Ready((told.reserve(events.len()), writing.as_mut().poll(context)))
+        })
+        .await;
+        let written = match polled {
+            Poll::Ready(written) => written,
+            Poll::Pending => writing.await,
+        };
+        self.told().tell(first, written.as_ref().ok().copied(), events);
+        written
     }
 
     fn queue_batch(&self, claim: &Claim, batch: Batch) {
         let events = batch.events.clone();
+        let mut told = self.told();
+        let first = told.reserve(events.len());
         self.journal.queue_batch(claim, batch);
-        self.tell(now(), events);
+        told.tell(first, Some(now()), events);
     }
 
     async fn heartbeat(

@@ -248,6 +248,12 @@ impl Grant {
         wire: &dyn Wire,
     ) -> Result<Answer, CallError> {
         let attempt = &*self.attempt;
+        // The run may have been stopped while the intent was written.
+        if operation.writes
+            && let Err(over) = attempt.live()
+        {
+            return self.finish(number, operation, Err(over)).await;
+        }
         let timeout = attempt.time_for(operation.timeout_ms);
         if operation.writes {
             kill_points::reached("before-send");

@@ -271,6 +271,10 @@ pub enum Event {
         by: String,
         /// What is tried again; all that comes behind them follows.
         steps: Vec<StepName>,
+        /// The number of the newest request then: what was asked before, was asked of the run
+        /// that had ended.
+        #[serde(default)]
+        heard: u64,
     },
     /// The run goes on in another process than before.
     RunResumed {
@@ -377,6 +381,14 @@ pub enum Repeatable {
     Recognised,
     /// It may not, but the host knows where to look whether it took effect.
     Verifiable,
+}
+
+impl EffectOutcome {
+    /// Whether the far side answered in a way that does not tell whether a write took effect.
+    #[must_use]
+    pub fn is_unsure(&self) -> bool {
+        matches!(self, Self::Answered { status: 408 | 500..=599, .. })
+    }
 }
 
 impl Repeatable {

@@ -16,6 +16,8 @@ pub struct StepRecord {
     pub last_number: u32,
     /// Where the connections led, by their slots.
     pub addresses: Vec<(String, String)>,
+    /// Writes that a plan has shown and not made.
+    pub planned: u32,
     /// All lines that were written.
     heard: u32,
     /// What was read, each with the place of the event that holds it.
@@ -77,6 +79,7 @@ impl StepRecord {
                 self.read(readings);
             }
             Event::OutcomeSettled { number, done, .. } => self.call(*number).settled = Some(*done),
+            Event::EffectPlanned { .. } => self.planned += 1,
             // From here on the outcome is open again, whatever was found out before.
             Event::EffectAskedAgain { number, .. } => {
                 let call = self.call(*number);
@@ -124,6 +127,17 @@ impl StepRecord {
         if !readings.is_empty() {
             self.readings.push((self.place, readings.clone()));
         }
+    }
+
+    /// Whether the last write was answered in a way that does not tell whether it took effect, and
+    /// may not be made again.
+    #[must_use]
+    pub fn ends_unsure(&self) -> bool {
+        let last = self.own_calls().filter(|call| call.writes()).max_by_key(|call| call.number);
+        last.is_some_and(|call| {
+            let unsure = call.outcome.as_ref().is_some_and(EffectOutcome::is_unsure);
+            unsure && call.effect.as_ref().is_some_and(|effect| effect.repeatable.is_none())
+        })
     }
 
     /// Leaves out the calls behind number `keep`, and what came behind the end of the last one

@@ -222,6 +222,7 @@ impl Driver {
             journal,
             runner,
             clock: RunClock::from(state.last_at()),
+            requests: state.heard(),
             state,
             started,
             options,
@@ -230,7 +231,6 @@ impl Driver {
             ended: Vec::new(),
             _asks_at_the_end: asked.clone().drop_guard(),
             asked,
-            requests: 0,
             patience_ends: None,
             released: false,
         }
@@ -444,9 +444,9 @@ impl Driver {
             return Ok(());
         }
         tracing::info!(run = %self.claim.run, by, "cancelled");
-        self.record(vec![Event::CancelRequested { by: by.to_owned() }]).await?;
+        // Before it is written, so that no call is let through behind it.
         self.stop_steps();
-        Ok(())
+        self.record(vec![Event::CancelRequested { by: by.to_owned() }]).await
     }
 
     fn stop_steps(&mut self) {

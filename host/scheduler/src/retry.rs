@@ -62,7 +62,8 @@ impl Patience {
         match failure.retry_after_ms.map(Duration::from_millis) {
             // Who asks for more than anybody wants to wait is not asked again in vain.
             Some(asked) if asked > self.delay_max => None,
-            Some(asked) => Some(own.max(asked)),
+            // Those who were sent away together must not come back together either.
+            Some(asked) => Some(own.max((asked + share).min(self.delay_max))),
             None => Some(own),
         }
     }

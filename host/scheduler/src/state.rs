@@ -40,6 +40,8 @@ pub struct RunState {
     reads_clock: bool,
     /// A plan makes no write, tries nothing twice, and asks nobody.
     planning: bool,
+    /// Whether a plan has shown a write: from then on the far side is not as a run would find it.
+    unmade: bool,
     /// How long the whole run may take.
     time_max: Option<Duration>,
     /// Milliseconds since 1970, UTC.
@@ -50,6 +52,8 @@ pub struct RunState {
     now: i64,
     /// Of the newest event.
     last_at: i64,
+    /// The number of the newest request that is of no concern any more.
+    heard: u64,
     /// Steps to which something has happened whose time is not known yet.
     unstamped: Vec<usize>,
 }
@@ -277,11 +281,13 @@ impl RunState {
             rejected: false,
             reads_clock: plan.steps.iter().any(may_read_clock),
             planning: false,
+            unmade: false,
             time_max: plan.extras.timeout_seconds.map(Duration::from_secs),
             started_at: 0,
             timed_from: 0,
             now: 0,
             last_at: 0,
+            heard: 0,
             unstamped: Vec::new(),
         })
     }
@@ -316,6 +322,12 @@ impl RunState {
     #[must_use]
     pub fn last_at(&self) -> i64 {
         self.last_at
+    }
+
+    /// The number of the newest request that was asked before the run was opened again.
+    #[must_use]
+    pub fn heard(&self) -> u64 {
+        self.heard
     }
 
     /// Whether ends must be written before it is asked what comes next.
@@ -477,15 +489,24 @@ impl RunState {
             let failure = Failure::permanent("step.unknown", "no such step");
             return Event::StepFailed { step: step.clone(), attempt, failure };
         };
+        self.unmade |= record.planned > 0;
         self.steps[place].record = record;
         let step = step.clone();
         let failure = match outcome {
             Ok(outputs) => return Event::StepSucceeded { step, attempt, outputs },
             Err(failure) => failure,
         };
-        if self.planning && failure.code == WITHHELD {
-            self.facts.unmade(&step);
-            return Event::StepSucceeded { step, attempt, outputs: serde_json::Map::new() };
+        if self.planning {
+            if failure.code == WITHHELD {
+                self.facts.unmade(&step);
+                return Event::StepSucceeded { step, attempt, outputs: serde_json::Map::new() };
+            }
+            if self.unmade {
+                let reason = format!(
+                    "what it needs may come from a write that a plan does not make: {failure}"
+                );
+                return Event::StepSkipped { step, reason };
+            }
         }
         let own = &self.steps[place];
         let doubtful = own.record.in_doubt();
@@ -497,7 +518,8 @@ impl RunState {
         };
         let again = match doubtful {
             Some(call) => failure.code != UNKNOWN && repeatable(call),
-            None => is_worth_it(&failure),
+            // A 503 to a write proves nothing: whoever sends it again may do it twice.
+            None => is_worth_it(&failure) && !own.record.ends_unsure(),
         };
         if again && let Some(delay) = own.next_try(&failure, dice, self.now, self.ends_at()) {
             let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
@@ -589,7 +611,8 @@ impl RunState {
                 self.stopping = true;
                 self.timed_out = true;
             }
-            Event::RunReopened { steps, .. } => {
+            Event::RunReopened { steps, heard, .. } => {
+                self.heard = *heard;
                 let places: Vec<usize> =
                     steps.iter().map(|step| self.place(step)).collect::<Result<_, _>>()?;
                 places.into_iter().for_each(|place| self.reopen(place));
@@ -708,7 +731,7 @@ impl RunState {
     /// What is to be done about steps that have begun and do not run.
     fn decide_begun(&self, step: &Step) -> Option<Decision> {
         match step.standing {
-            Standing::Waiting if step.wakes_at().is_some_and(|at| at > self.now) => None,
+            Standing::Waiting if step.wakes_at().is_none_or(|at| at > self.now) => None,
             Standing::Waiting | Standing::Interrupted => Some(match self.inputs_again(step) {
                 Ok(inputs) => self.begin_step(step, inputs),
                 Err(failure) => step.fail(failure),

@@ -147,7 +147,7 @@ impl RunView {
             Event::CancelRequested { by } => self.cancelled_by = Some(by.clone()),
             Event::RunTimedOut { seconds } => self.timed_out = Some(*seconds),
             Event::RunResumed { by } => self.resumed.push(ResumedView { at, by: by.clone() }),
-            Event::RunReopened { by, steps } => self.reopen(at, by, steps),
+            Event::RunReopened { by, steps, .. } => self.reopen(at, by, steps),
             Event::StepStarted { step, .. }
             | Event::StepResumed { step, .. }
             | Event::AttemptFailed { step, .. }

@@ -48,7 +48,7 @@ pub(crate) fn told<'a>(
         Event::RunResumed { by } => {
             return of_run(format!("run {} goes on, taken up by {}", view.run, escape::plain(by)));
         }
-        Event::RunReopened { by, steps } => return of_run(reopened(by, steps)),
+        Event::RunReopened { by, steps, .. } => return of_run(reopened(by, steps)),
         Event::CancelRequested { by } => {
             return of_run(format!("{} asked the run to stop", escape::plain(by)));
         }

@@ -29,9 +29,19 @@ pub(crate) async fn run(
             "`{step}` does not wait for an approval: nobody knows what came of one of its writes; \
              `bowline runs show {run}` tells which, `bowline runs resolve {run} {step}` settles it"
         ),
-        None => bail!(
-            "`{step}` waits for no approval; `bowline runs show {run}` tells how the run stands"
-        ),
+        None => {
+            let over = view.approvals().filter(|(of, _)| of.name == step).last();
+            if let Some((_, over)) = over {
+                bail!(
+                    "{} has answered before: {}; that counts",
+                    over.by.join(", "),
+                    over.verdict.as_str()
+                );
+            }
+            bail!(
+                "`{step}` waits for no approval; `bowline runs show {run}` tells how the run stands"
+            )
+        }
     };
     let me = person::who_am_i();
     if let Err(why) = may_answer(&question, &me) {

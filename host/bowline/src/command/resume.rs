@@ -36,14 +36,29 @@ pub(crate) async fn resume(arguments: &ResumeArguments, output: &Output) -> anyh
 pub(crate) async fn retry(arguments: &RetryArguments, output: &Output) -> anyhow::Result<Exit> {
     let journal = wiring::journal(&wiring::settings(&arguments.config, None)?)?;
     let run = find(&*journal, &arguments.run).await?;
-    let state = scheduler::replay(&run, &*journal).await?;
+    // Looked at while nobody else can write to it: of two who try again at once, one does.
+    let claim = claim(&*journal, &run).await?;
+    let reopened = reopen(arguments, &*journal, &claim).await;
+    journal.release(&claim).await?;
+    reopened?;
+    go_on(journal, &run, &arguments.config, arguments.json, output).await
+}
+
+/// Opens a run again that has ended, if nothing speaks against it.
+async fn reopen(
+    arguments: &RetryArguments,
+    journal: &dyn Journal,
+    claim: &journal::Claim,
+) -> anyhow::Result<()> {
+    let run = &claim.run;
+    let state = scheduler::replay(run, journal).await?;
     if !state.status().is_final() {
         bail!(
             "run {run} has not ended: `bowline runs resume {run}` goes on with it, \
              `bowline runs cancel {run}` ends it"
         );
     }
-    let known = all(&*journal, &run).await?;
+    let known = all(journal, run).await?;
     if known.view.drill {
         bail!("run {run} was a drill, and its practice services are gone; start it anew");
     }
@@ -54,15 +69,14 @@ pub(crate) async fn retry(arguments: &RetryArguments, output: &Output) -> anyhow
     }
     if let Some(repeated) = repeated(&known.view, &steps).filter(|_| !arguments.repeat) {
         bail!(
-            "this would do again what was done: {repeated}. `--repeat` does so all the same; \
-             nothing was started"
+            "this would do again what was done, or may have been: {repeated}. `--repeat` does so \
+             all the same; nothing was started"
         );
     }
-    let claim = claim(&*journal, &run).await?;
-    let reopened = Event::RunReopened { by: person::name(), steps };
-    journal.append(&claim, vec![reopened]).await?;
-    journal.release(&claim).await?;
-    go_on(journal, &run, &arguments.config, arguments.json, output).await
+    let heard = journal.requests(run, 0).await?.last().map_or(0, |(number, _)| *number);
+    let reopened = Event::RunReopened { by: person::name(), steps, heard };
+    journal.append(claim, vec![reopened]).await?;
+    Ok(())
 }
 
 /// `bowline runs resolve RUN STEP --outcome done|not-done`.
@@ -189,7 +203,15 @@ async fn go_on(
     let claim = claim(&*journal, run).await?;
     let ride = ride(&*journal, claim, sandbox, &settings, drill.is_none()).await?;
     let before = drill.as_ref().map(Drill::picture);
-    let view = driving::ride(ride, Vec::new(), journal, form(json, output), output).await?;
+    let ridden = driving::ride(ride, Vec::new(), journal, form(json, output), output).await;
+    let view = match ridden {
+        Ok(Some(view)) => view,
+        Ok(None) => return Ok(Exit::Cancelled),
+        Err(error) => {
+            output.error(&format!("{error:#}"));
+            return Ok(Exit::Failure);
+        }
+    };
     if json && view.status == known.view.status && view.status == RunStatus::Waiting {
         // It waited before and still does, so no event came that would say so.
         output.line(&views::json::finished(&view));
@@ -301,14 +323,18 @@ pub(crate) fn step(view: &RunView, name: &str) -> anyhow::Result<StepName> {
     Ok(known.name.clone())
 }
 
-/// What steps that have succeeded have changed, in words: those are run from their start.
+/// What would be done a second time, in words: what steps have changed that are run from their
+/// start, and the last write of a step that failed, where its answer does not tell.
 fn repeated(view: &RunView, steps: &[StepName]) -> Option<String> {
     let again = view.steps.iter().filter(|step| steps.contains(&step.name));
-    let done = again.filter(|step| step.status == views::StepStatus::Success);
-    let told: Vec<String> = done
+    let told: Vec<String> = again
         .filter_map(|step| {
-            let changed = step.effects.iter().filter(|effect| effect.changed());
+            let succeeded = step.status == views::StepStatus::Success;
+            let last = step.effects.iter().rev().find(|effect| effect.writes());
+            let unsure = last.filter(|effect| effect.is_unsure());
+            let changed = step.effects.iter().filter(|effect| succeeded && effect.changed());
             let effects: Vec<&str> = changed
+                .chain(unsure)
                 .filter_map(|effect| effect.effect.as_ref())
                 .map(|effect| effect.operation.as_str())
                 .collect();

@@ -64,7 +64,16 @@ pub(crate) async fn run(arguments: RunArguments, output: &Output) -> anyhow::Res
     let options = driving::options(&settings);
     let ride = Ride { run, begin, sandbox, options };
     let journal: Arc<dyn Journal> = journal;
-    let view = driving::ride(ride, companions, journal, form(what.json, output), output).await?;
+    let ridden = driving::ride(ride, companions, journal, form(what.json, output), output).await;
+    let view = match ridden {
+        Ok(Some(view)) => view,
+        Ok(None) => return Ok(Exit::Cancelled),
+        // Something was started, so it is no usage error any more.
+        Err(error) => {
+            output.error(&format!("{error:#}"));
+            return Ok(Exit::Failure);
+        }
+    };
     if !what.json {
         output.text(&views::text::summary(&view, &output.look()));
         remedies(&view, &known, output);

@@ -561,7 +561,7 @@ fn a_step_that_may_do_better_is_tried_again_after_a_wait() {
 fn what_has_changed_something_is_not_done_again() {
     let mut story = workflow("a");
     story.then(&["start a"]);
-    story.attempt_ends(retryable(), writes(&[201, 200, 503], None));
+    story.attempt_ends(retryable(), writes(&[201, 200, 429], None));
     story.state.tell_time(60_000);
     story.then(&["resume a keep 2"]);
 }
@@ -600,6 +600,19 @@ fn a_write_that_may_be_repeated_is_until_the_tries_are_used_up() {
     let event = story.attempt_ends(broken(), writes(&[0], conditional));
     assert!(matches!(event, Event::OutcomeUnknown { number: 1, .. }), "{event:?}");
     story.ends(RunStatus::Waiting);
+}
+
+#[test]
+fn a_write_that_was_answered_with_a_fault_of_the_far_side_is_not_sent_again_unasked() {
+    let mut story = workflow("a");
+    story.then(&["start a"]);
+    let event = story.attempt_ends(retryable(), writes(&[503], None));
+    assert!(matches!(event, Event::StepFailed { .. }), "{event:?}");
+    let mut story = workflow("a");
+    story.then(&["start a"]);
+    let repeatable = Some(journal::Repeatable::Idempotent);
+    let event = story.attempt_ends(retryable(), writes(&[503], repeatable));
+    assert!(matches!(event, Event::AttemptFailed { .. }), "{event:?}");
 }
 
 #[test]
@@ -654,7 +667,7 @@ fn a_run_that_is_opened_again_keeps_what_is_done() {
     assert_eq!(steps, [name("b"), name("c")]);
     assert_eq!(story.state.behind(Some(&name("a"))).expect("steps").len(), 3);
 
-    story.happens(Event::RunReopened { by: "ann".to_owned(), steps });
+    story.happens(Event::RunReopened { by: "ann".to_owned(), steps, heard: 0 });
 
     story.then(&["resume b keep 1"]).succeeds("b").then(&["start c"]).succeeds("c");
     story.ends(RunStatus::Success);

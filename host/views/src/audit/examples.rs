@@ -627,7 +627,7 @@ fn recovered() -> Audit {
         },
         Event::RunTimedOut { seconds: 300 },
         Event::RunFinished { status: RunStatus::Failure },
-        Event::RunReopened { by: "ana".to_owned(), steps: vec![name(), approval()] },
+        Event::RunReopened { by: "ana".to_owned(), steps: vec![name(), approval()], heard: 0 },
     ])
 }
 

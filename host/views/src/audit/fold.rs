@@ -35,7 +35,7 @@ impl Fold {
             Event::RunStarted { .. } => of_run(What::Started),
             Event::CancelRequested { by } => of_run(What::CancelAsked { by: by.clone() }),
             Event::RunTimedOut { seconds } => of_run(What::TimedOut { seconds: *seconds }),
-            Event::RunReopened { by, steps } => {
+            Event::RunReopened { by, steps, .. } => {
                 of_run(What::Reopened { by: by.clone(), steps: steps.clone() })
             }
             Event::RunResumed { by } => of_run(What::TakenUp { by: by.clone() }),

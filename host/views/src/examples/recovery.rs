@@ -408,6 +408,7 @@ fn a_run_that_is_reopened_is_not_over() {
         Event::RunReopened {
             by: "ana\u{202e}".to_owned(),
             steps: vec![name("look up"), name("tell")],
+            heard: 0,
         },
     );
     let view = reopened.view();

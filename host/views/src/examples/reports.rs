@@ -295,7 +295,7 @@ fn hostile(text: &str) -> Tale {
         .settles(step, 2, denied)
         .then(1, retry.event())
         .then(1, Event::RunResumed { by: owned() })
-        .then(1, Event::RunReopened { by: owned(), steps: vec![name(step)] })
+        .then(1, Event::RunReopened { by: owned(), steps: vec![name(step)], heard: 0 })
         .then(1, Event::StepStarted { step: name(step), attempt: 2 })
         .fails(step, failure)
         .succeeds(step, outputs)

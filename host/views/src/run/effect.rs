@@ -85,6 +85,13 @@ impl EffectView {
         self.writes() && unknown && self.settled.is_none()
     }
 
+    /// Whether this is a write that was answered in a way that does not tell whether it took effect.
+    #[must_use]
+    pub fn is_unsure(&self) -> bool {
+        let unsure = self.outcome.as_ref().is_some_and(EffectOutcome::is_unsure);
+        self.writes() && unsure && self.settled.is_none()
+    }
+
     /// Whether this changed something outside, as far as the answer tells, or whoever found out.
     #[must_use]
     pub fn changed(&self) -> bool {

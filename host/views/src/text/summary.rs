@@ -150,12 +150,18 @@ fn traces(step: &StepView, look: &Look) -> Vec<String> {
     let mut lines = doubts(step, look);
     let changed = step.effects.iter().filter(|effect| effect.changed());
     lines.extend(changed.map(|effect| trace(PLAIN, "done", effect, look)));
+    let unsure = step.effects.iter().filter(|effect| effect.is_unsure() && !effect.dropped);
+    lines.extend(unsure.map(|effect| trace(BAD, "perhaps", effect, look)));
     if lines.is_empty() && step.attempts > 0 {
         let text = "      it changed nothing outside";
         lines.push(Row::new().add(PLAIN, text).draw(look));
     }
     let told = |effect: &&EffectView| {
-        !effect.changed() && !effect.is_in_doubt() && !effect.is_own() && !effect.dropped
+        !effect.changed()
+            && !effect.is_in_doubt()
+            && !effect.is_unsure()
+            && !effect.is_own()
+            && !effect.dropped
     };
     if let Some(last) = step.effects.iter().rev().find(told) {
         lines.push(trace(DIM, "last call", last, look));
