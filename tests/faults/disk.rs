@@ -59,7 +59,7 @@ impl Disk {
     }
 
     /// A file on it, for the test.
-    pub(crate) fn from_outside(&self, name: &Path) -> PathBuf {
+    pub(crate) fn seen_from_outside(&self, name: &Path) -> PathBuf {
         let root = format!("/proc/{}/root{}", self.holder.id(), self.point.display());
         Path::new(&root).join(name)
     }

@@ -72,7 +72,7 @@ impl Ground {
         name.push(behind);
         match &self.disk {
             Some(disk) => {
-                disk.from_outside(Path::new(&name).strip_prefix(disk.path("")).expect("on it"))
+                disk.seen_from_outside(Path::new(&name).strip_prefix(disk.path("")).expect("on it"))
             }
             None => name.into(),
         }
@@ -307,6 +307,7 @@ pub(crate) fn signals(pid: &str, signal: &str) {
 }
 
 /// How many rounds a test makes: so many, unless the environment says otherwise.
+#[expect(clippy::disallowed_methods, reason = "only a test's length is read, by the test itself")]
 pub(crate) fn rounds(name: &str, ordinary: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(ordinary)
 }

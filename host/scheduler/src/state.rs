@@ -48,8 +48,11 @@ pub struct RunState {
     started_at: i64,
     /// Since when its time counts: its start, or when it was reopened.
     timed_from: i64,
-    /// The time, as the driver tells it, in milliseconds since 1970, UTC.
+    /// The time, as the driver tells it, in milliseconds since 1970, UTC; before there is one, that
+    /// of the newest event.
     now: i64,
+    /// Whether there is a driver that tells it.
+    driven: bool,
     /// Of the newest event.
     last_at: i64,
     /// The number of the newest request that is of no concern any more.
@@ -286,6 +289,7 @@ impl RunState {
             started_at: 0,
             timed_from: 0,
             now: 0,
+            driven: false,
             last_at: 0,
             heard: 0,
             unstamped: Vec::new(),
@@ -315,6 +319,7 @@ impl RunState {
 
     /// What time it is, in milliseconds since 1970, UTC.
     pub fn tell_time(&mut self, now: i64) {
+        self.driven = true;
         self.now = now;
     }
 
@@ -667,9 +672,13 @@ impl RunState {
     /// since 1970.
     pub fn written(&mut self, at: i64) {
         self.last_at = self.last_at.max(at);
-        self.now = self.now.max(at);
+        if !self.driven {
+            self.now = self.now.max(at);
+        }
+        // Waits are counted by the driver's clock, which nobody can set while it goes.
+        let now = self.now;
         for place in self.unstamped.drain(..) {
-            self.steps[place].stamp(at);
+            self.steps[place].stamp(at, now);
         }
     }
 
@@ -898,13 +907,13 @@ impl Step {
         self.keep = Some(self.record.last_change()).filter(|keep| *keep > 0);
     }
 
-    /// What happened to it was written at this time.
-    fn stamp(&mut self, at: i64) {
+    /// What happened to it was written at the time `at`, which is `now` for whoever drives it.
+    fn stamp(&mut self, at: i64, now: i64) {
         match self.standing {
-            Standing::Running => drop(self.began_at.get_or_insert(at)),
+            Standing::Running => drop(self.began_at.get_or_insert(now)),
             Standing::Waiting => {
                 if let Some(wait) = &mut self.wait {
-                    wait.since = Some(at);
+                    wait.since = Some(now);
                 }
             }
             _ => self.moment = at,
