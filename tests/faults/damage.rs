@@ -147,7 +147,7 @@ fn damaged(
 
     let resumed = ground.run(&["runs", "resume", &run, "--config", "drill.yaml", "--json"]);
 
-    let outcome = if resumed.code == 2 {
+    let outcome = if resumed.code != 0 {
         // Damage that shows only when its page is written to stops the run there.
         let amid = resumed.stderr.contains("can't go on without its journal");
         let (patches, posts) = ground.writes();
