@@ -7,7 +7,7 @@ DRILL   := -p public_id=117
 # The programs as the tests need them: built beside the tests, they can be told where to die.
 BINS    := --workspace --bins --exclude 'datadog-*' --exclude 'kubernetes-*'
 
-.PHONY: help demo build components probe test test-cluster lint docs bench bench-cluster clean
+.PHONY: help demo build components probe test test-cluster sweep-cluster lint docs bench bench-cluster clean
 
 help:            ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -28,9 +28,12 @@ test: components probe ## All tests
 	cargo build $(BINS)
 	.ci/nextest
 
-test-cluster: components ## The step beside the real kubectl, and killed, on a real control plane
+test-cluster: components ## The step beside the real kubectl, on a real control plane
 	cargo build $(BINS)
 	target/debug/cluster scenarios --bowline target/debug/bowline
+
+sweep-cluster: components ## `rollout undo` killed and gone on with, on a real control plane
+	cargo build $(BINS)
 	target/debug/cluster sweep --bowline target/debug/bowline
 
 lint: components ## What CI demands besides the tests

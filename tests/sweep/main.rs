@@ -187,6 +187,7 @@ fn f01_killed_after_each_write_took_effect() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long to sweep is said by who starts the tests")]
 fn f02_killed_at_random_instants() {
     let wanted = std::env::var("BOWLINE_SWEEP").ok().and_then(|text| text.parse().ok());
     let wanted: u32 = wanted.unwrap_or(60);

@@ -50,6 +50,8 @@ fn derive(scenario: &Scenario, namespace: &str) -> Map<String, Value> {
 /// A workflow of one step.
 pub(crate) fn workflow(scenario: &Scenario, namespace: &str) -> String {
     let mut lines = vec![
+        // kubectl tries once.
+        "x-bowline: {retry: {attempts: 1}}".to_owned(),
         "steps:".to_owned(),
         format!("  - name: {STEP}"),
         "    image: relaysh/kubernetes-step-kubectl".to_owned(),
