@@ -1,6 +1,6 @@
 //! Disks of the test's own: a small one in memory, and one in a file that can be copied as it is.
 //!
-//! They are mounted in a mount namespace that one sleeping process holds, and are gone with it:
+//! They are mounted in a mount namespace that one idle process holds, and are gone with it:
 //! nothing is left behind on the machine. The program enters that namespace; the test reaches the
 //! files through the process that holds it.
 
@@ -34,14 +34,14 @@ impl Disk {
     fn mounts(point: &Path, how: &str) -> Option<Self> {
         fs::create_dir_all(point).expect("make a folder");
         let point = fs::canonicalize(point).expect("its whole path");
-        // The sleep ends the holder should the test be killed.
+        // It holds on until nobody can write to it any more, also when the test is killed.
         let script = format!(
-            "mount --make-rprivate / && mount {how} '{}' && echo ready && exec sleep 600",
+            "mount --make-rprivate / && mount {how} '{}' && echo ready && exec cat",
             point.display()
         );
         let mut holder = Command::new("unshare")
             .args(["--mount", "sh", "-c", &script])
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

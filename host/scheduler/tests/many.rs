@@ -98,10 +98,15 @@ async fn run_many(journal: &Arc<dyn Journal>, count: usize) {
     }
 }
 
+/// How many runs whoever starts this wants.
+#[expect(clippy::disallowed_methods, reason = "how long to try is said by who starts the tests")]
+fn asked() -> Option<usize> {
+    std::env::var("BOWLINE_RUNS").ok().and_then(|text| text.parse().ok())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f13_ten_thousand_runs_in_one_store() {
-    let asked = std::env::var("BOWLINE_RUNS").ok().and_then(|text| text.parse().ok());
-    let count: usize = asked.unwrap_or(if cfg!(debug_assertions) { 2_000 } else { 10_000 });
+    let count: usize = asked().unwrap_or(if cfg!(debug_assertions) { 2_000 } else { 10_000 });
     let folder = tempfile::tempdir().expect("make a folder");
     let path = folder.path().join("runs.db");
     let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&path).expect("open"));

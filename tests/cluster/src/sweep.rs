@@ -7,7 +7,7 @@ use crate::process::{self, Ended};
 use crate::scenario::{Given, Scenario};
 use crate::{credentials, given, ours, spec};
 use anyhow::{Context as _, Result, bail};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -22,6 +22,12 @@ const RANDOM: u32 = 25;
 
 /// Where the program can be told to die.
 const POINTS: [&str; 4] = ["before-commit", "after-commit", "before-send", "after-send"];
+
+/// How many random instants whoever starts this wants.
+#[expect(clippy::disallowed_methods, reason = "how long to sweep is said by who starts it")]
+fn wanted_instants() -> Option<u32> {
+    std::env::var("BOWLINE_SWEEP").ok().and_then(|text| text.parse().ok())
+}
 
 /// How a run is killed.
 enum Kill {
@@ -48,7 +54,7 @@ pub(crate) async fn sweep(
         let (tried, wrong) = (sweep.tried - before.0, sweep.findings.len() - before.1);
         rows.push_str(&format!("| {point} | {tried} | {wrong} |\n"));
     }
-    let wanted = std::env::var("BOWLINE_SWEEP").ok().and_then(|text| text.parse().ok());
+    let wanted = wanted_instants();
     let whole = sweep.undisturbed().await?;
     let before = (sweep.tried, sweep.findings.len());
     let mut random: u64 = 0x2545_f491_4f6c_dd1d;
@@ -135,7 +141,7 @@ impl Sweep<'_> {
         let own = own.context("the Deployment is gone")?;
         let has = &own["spec"]["template"]["spec"]["containers"][0]["image"];
         let at = &own["metadata"]["annotations"]["deployment.kubernetes.io/revision"];
-        if *has != Value::from(image) || *at != Value::from(revision.to_string()) {
+        if has.as_str() != Some(image) || at.as_str() != Some(&revision.to_string()) {
             self.findings.push(format!("{how}: it has {has} at revision {at}"));
         }
         Ok(())

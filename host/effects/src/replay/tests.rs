@@ -103,7 +103,7 @@ impl World {
     async fn cut(&self, events: usize) -> Self {
         let all = self.events().await;
         let cut = Self::new().await;
-        let kept = all[..events].iter().cloned().collect::<Vec<Event>>();
+        let kept = all[..events].to_vec();
         let mut replies = Vec::new();
         for event in &kept {
             if let Event::EffectSettled { reply: Some(digest), .. } = event {
@@ -279,7 +279,8 @@ async fn in_flight(repeatable: Option<Repeatable>, looks: Option<bool>) -> (Worl
 #[tokio::test]
 async fn the_write_in_flight_is_judged_and_never_guessed_at() {
     use Repeatable::{Conditional, Idempotent, Recognised, Verifiable};
-    let cases: [(Option<Repeatable>, Option<bool>, usize, Result<&str, &str>); 8] = [
+    type Case = (Option<Repeatable>, Option<bool>, usize, Result<&'static str, &'static str>);
+    let cases: [Case; 8] = [
         (Some(Conditional), None, 2, Ok("answer to post")),
         (Some(Idempotent), None, 2, Ok("answer to post")),
         (Some(Recognised), None, 2, Ok("answer to post")),
