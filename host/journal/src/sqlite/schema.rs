@@ -78,6 +78,9 @@ const MIGRATIONS: &[&str] = &[
 /// The version that brought the chain.
 pub(super) const CHAINED: i64 = 2;
 
+/// The version that brought the answers that are kept.
+pub(super) const REPLIES: i64 = 3;
+
 /// The newest version that is known here.
 const KNOWN: i64 = MIGRATIONS.len() as i64;
 

@@ -300,7 +300,7 @@ async fn a_run_that_was_marked_and_is_gone_is_not_unknown() {
 }
 
 #[tokio::test]
-async fn a_reply_that_was_damaged_is_not_kept_any_more() {
+async fn a_reply_that_was_damaged_is_told_to_nobody() {
     let (folder, journal) = fresh();
     let (run, first) = start("w");
     let claim = journal.create(&run, &owner(1), first).await.expect("create");
@@ -315,6 +315,9 @@ async fn a_reply_that_was_damaged_is_not_kept_any_more() {
         .expect("damage it");
 
     assert_eq!(journal.reply(&run, &reply.digest).await.expect("read"), None);
+    let refused = journal.claim(&run, &owner(2), &|_| true).await.expect_err("refuse");
+    let text = chain(&refused);
+    assert!(text.contains(run.as_str()) && text.contains("use a backup"), "{text}");
 }
 
 #[test]

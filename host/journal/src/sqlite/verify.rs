@@ -10,7 +10,7 @@ use super::schema::{self, Untouched};
 use super::{read, storage, unsigned};
 use crate::audit::{Audited, Defect, Finding, Marks, Which};
 use crate::{Event, JournalError, RunId};
-use run::{listed, told, wrong};
+use run::{has_damaged_reply, listed, told, wrong};
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use std::collections::HashSet;
 use std::path::Path;
@@ -194,7 +194,14 @@ impl Check<'_> {
             self.done.marked_records += told.examined.sound.min(mark.position.saturating_add(1));
         }
         let misnumbered = (id < 1).then_some((None, Defect::Renumbered { now: id }));
-        match wrong(&listed, &told, mark.as_ref()).or(misnumbered) {
+        let found = match wrong(&listed, &told, mark.as_ref()).or(misnumbered) {
+            None if has_damaged_reply(&moment, version, id)? => {
+                let cause = "an answer that its steps were told is not as it was kept".to_owned();
+                Some((None, Defect::Unreadable { cause }))
+            }
+            found => found,
+        };
+        match found {
             None => self.done.sound_runs += 1,
             Some((position, defect)) => {
                 self.broken.insert(id);

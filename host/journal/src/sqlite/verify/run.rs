@@ -5,9 +5,9 @@
 use crate::audit::Defect;
 use crate::chain::{Breach, Examination, Examined, Hash, Sealed};
 use crate::sqlite::marks::Mark;
-use crate::sqlite::schema::CHAINED;
+use crate::sqlite::schema::{CHAINED, REPLIES};
 use crate::sqlite::{read, unsigned};
-use crate::{Event, RunStatus};
+use crate::{Event, Reply, RunStatus};
 use rusqlite::{Connection, OptionalExtension};
 
 /// A run as the list has it.
@@ -130,6 +130,26 @@ fn named_breach(breach: Breach) -> (u64, Defect) {
         Breach::Moved { position, now } => (position, Defect::Moved { now }),
         Breach::Added { position, count } => (position, Defect::Added { count }),
     }
+}
+
+/// Whether an answer that is kept for the run of that number is not the one that its steps were
+/// told: what they would do with it, they did not do before.
+pub(super) fn has_damaged_reply(
+    connection: &Connection,
+    version: i64,
+    id: i64,
+) -> rusqlite::Result<bool> {
+    if version < REPLIES {
+        return Ok(false);
+    }
+    let mut select = connection.prepare_cached("SELECT digest, body FROM reply WHERE run = ?1")?;
+    let mut rows = select.query([id])?;
+    while let Some(row) = rows.next()? {
+        if !(Reply { digest: row.get(0)?, bytes: row.get(1)? }).is_whole() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Reads the events of a run, one after the other.
