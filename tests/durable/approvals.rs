@@ -346,6 +346,25 @@ fn f22_of_two_who_say_yes_and_no_at_once_one_no_is_enough() {
 }
 
 #[test]
+fn who_may_read_a_journal_and_not_write_to_it_is_told_which_right_is_missing() {
+    if !plays_others() {
+        return;
+    }
+    let (far, place) = asking("", "store: store/runs.db\n");
+    place.run(&["run", "w.yaml", "--json"]).ends(3);
+    open_to_all(&place);
+    let journal = place.path("store/runs.db");
+    std::fs::set_permissions(&journal, std::fs::Permissions::from_mode(0o644)).expect("close it");
+
+    let answer = as_user(&place, NOBODY, NOBODY, &["approve", "@latest", "confirm"]);
+
+    let refused = Ongoing::of(answer).end();
+    assert_ne!(refused.code, 0);
+    refused.says(&["store/runs.db", "may not write", "share a journal"]);
+    assert!(far.lines().is_empty());
+}
+
+#[test]
 fn f22_who_is_not_of_the_role_is_denied() {
     if !plays_others() {
         return;

@@ -140,6 +140,23 @@ fn the_next_run_goes_on_with_one_whose_process_was_killed() {
 }
 
 #[test]
+fn the_next_run_says_so_where_the_journal_of_one_was_damaged_and_does_its_own_work() {
+    let (far, place, left) = left_behind();
+    let journal = rusqlite::Connection::open(place.path("home/.local/state/bowline/runs.db"))
+        .expect("open it");
+    let sql = "UPDATE event SET body = replace(body, '\"id\":7', '\"id\":8') WHERE position > 1 \
+               AND body LIKE '%\"id\":7%'";
+    assert_eq!(journal.execute(sql, []).expect("change it"), 1);
+    drop(journal);
+
+    let next = place.run(&["run", "other/w.yaml", "--config", "bowline.yaml"]);
+
+    next.ends(0).says(&[&left, "not as it was written", "use a backup", "audit verify"]);
+    assert_eq!(status(&place, &left), "running");
+    assert_eq!(far.lines(), ["POST /one", "GET /hangs", "POST /other"]);
+}
+
+#[test]
 fn the_next_run_leaves_it_alone_when_it_is_told_to() {
     let (far, place, left) = left_behind();
 

@@ -234,6 +234,12 @@ fn f24_a_run_that_waited_before_the_upgrade_is_asked_for_again_and_approved() {
     let resume = ["runs", "resume", &run, "--config", "drill.yaml", "--json"];
 
     // That version wrote no question down, so the run asks once it goes on.
+    let asks = format!("bowline runs resume {run}");
+    let shown = ground.run(&["runs", "show", &run]);
+    assert!(shown.ends(0).stdout.contains(&asks), "{}", shown.stdout);
+    let early = ground.run(&["approve", &run, "ask"]);
+    assert_ne!(early.code, 0);
+    early.says(&["earlier version", &asks]);
     ground.run(&resume).ends(3);
     ground.run(&["approve", &run, "ask"]).ends(0);
     ground.run(&resume).ends(0);

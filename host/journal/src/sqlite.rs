@@ -38,6 +38,10 @@ use writer::Writer;
 const USE_A_BACKUP: &str =
     "the file is damaged, use a backup; `bowline audit verify` tells what is lost";
 
+/// What to do where the system lets somebody read and not write.
+const NOT_YOURS: &str = "this user may not write to it, or to the file with `-wal` behind its name; \
+    those who share a journal need the right to write to its folder and to all files in it";
+
 /// Remembers events in a SQLite file.
 ///
 /// WAL with `synchronous=FULL`: what was appended survives a power cut. Appends that wait at
@@ -332,10 +336,13 @@ fn database(
         known,
         FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..)
     );
-    match damaged {
-        true => storage(action, path, format!("{known}; {USE_A_BACKUP}")),
-        false => storage(action, path, cause),
+    if damaged {
+        return storage(action, path, format!("{known}; {USE_A_BACKUP}"));
     }
+    if known.sqlite_error_code() == Some(ErrorCode::ReadOnly) {
+        return storage(action, path, NOT_YOURS);
+    }
+    storage(action, path, cause)
 }
 
 /// SQLite counts with a sign; what this room counts never has one.

@@ -299,8 +299,7 @@ fn summaries() {
           ✔ look succeeded, changed nothing outside
           ◐ sure? waits for a person
           ○ undo not started
-          next:  bowline approve 0192f0c1-7c00-7000-8000-000000000001 'sure?'
-                 bowline deny 0192f0c1-7c00-7000-8000-000000000001 'sure?'
+          next:  bowline runs resume 0192f0c1-7c00-7000-8000-000000000001
                  bowline runs cancel 0192f0c1-7c00-7000-8000-000000000001
     "#]],
     );

@@ -164,9 +164,11 @@ pub(crate) fn answers(view: &RunView, step: &StepView) -> Vec<String> {
             .into_iter()
             .map(|outcome| resolve(view, &step.name, outcome))
             .collect(),
-        Some(OpenView::Approval { .. }) | None => {
+        Some(OpenView::Approval { .. }) => {
             vec![approve(view, &step.name), deny(view, &step.name)]
         }
+        // An early version wrote down that the step waits and not what for; asking it again does.
+        None => vec![resume(view)],
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{person, wiring};
 use anyhow::{Context as _, bail};
 use connections::approvals::may_answer;
 use journal::{Decided, Decision, Verdict};
-use views::RunView;
+use views::{RunView, StepStatus};
 
 pub(crate) async fn run(
     arguments: &ApprovalArguments,
@@ -36,6 +36,12 @@ pub(crate) async fn run(
                     "{} has answered before: {}; that counts",
                     over.by.join(", "),
                     over.verdict.as_str()
+                );
+            }
+            if view.steps.iter().any(|of| of.name == step && of.status == StepStatus::Waiting) {
+                bail!(
+                    "an earlier version wrote down that `{step}` waits, and not what it asks; \
+                     `bowline runs resume {run}` asks it again, then answer"
                 );
             }
             bail!(

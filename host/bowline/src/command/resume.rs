@@ -14,7 +14,8 @@ use anyhow::{Context as _, bail};
 use connections::Settings;
 use drill::{Drill, Options};
 use journal::{
-    Decided, Decision, Event, Journal, Owner, Recorded, RunContext, RunId, RunStatus, Verdict,
+    Decided, Decision, Event, Journal, JournalError, Owner, Recorded, RunContext, RunId, RunStatus,
+    Verdict,
 };
 use sandbox::Sandbox;
 use scheduler::DriveOptions;
@@ -164,12 +165,23 @@ async fn companion(
     let Some(sandbox) = set(&known, settings.clone(), false, output).await? else {
         bail!("it is denied what it needs");
     };
-    let claim = match claim(&**journal, run).await {
-        Ok(claim) => claim,
-        // Another process was faster.
-        Err(_) => return Ok(None),
+    let held = match claim(&**journal, run).await {
+        Ok(held) => held,
+        Err(error) if was_faster(&error) => return Ok(None),
+        Err(error) => return Err(error),
     };
-    ride(&**journal, claim, sandbox, &settings, true).await.map(Some)
+    let ridden = ride(&**journal, held.clone(), sandbox, &settings, true).await;
+    if ridden.is_err() {
+        // Why it can't go on is told; that it stays held until this process ends is not needed.
+        let _ = journal.release(&held).await;
+    }
+    ridden.map(Some)
+}
+
+/// Whether a claim failed only because another process holds the run.
+fn was_faster(error: &anyhow::Error) -> bool {
+    let known = error.downcast_ref::<JournalError>();
+    known.is_some_and(|error| matches!(error, JournalError::Held { .. }))
 }
 
 /// Claims a run and drives it to its end.

@@ -127,6 +127,13 @@ pub(super) fn open(
     })
 }
 
+/// Opens a file for the writer that it has opened before.
+pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path)?;
+    make_durable(&connection)?;
+    Ok(connection)
+}
+
 /// Opens the file for one reader.
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(path)?;
@@ -244,10 +251,15 @@ fn prepare(path: &Path) -> Result<Connection, Fault> {
     version_now(&connection)?;
     tidy_up(&connection, true)?;
     write_ahead(&connection)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
+    make_durable(&connection)?;
     migrate(&mut connection)?;
     Ok(connection)
+}
+
+/// What a connection must be told each time, since the file does not keep it.
+fn make_durable(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)
 }
 
 /// The file's version, 0 if it is empty. One that no program of ours leaves behind is foreign, so
