@@ -5,7 +5,7 @@ use crate::far::{Far, Way};
 use crate::ongoing::{at_once, events_of, on_record};
 use crate::support::Place;
 use crate::support::services::Services;
-use crate::workflows::{ask, tell, workflow};
+use crate::workflows::{approval, ask, tell, workflow};
 use serde_json::{Value, json};
 
 const RUNBOOK: &[&str] =
@@ -221,13 +221,23 @@ fn f12_a_second_answer_that_is_lost_is_asked_about_again() {
     });
     let mut place = Place::new();
     far.settings(&mut place, "");
-    place.write("w.yaml", workflow("", &[tell("tell", "/v1/things", "")]));
+    // With an approval before it: that one was answered, and is no news any more.
+    let steps = [approval("sure", ""), tell("tell", "/v1/things", "dependsOn: sure\n")];
+    place.write("w.yaml", workflow("", &steps));
+    place.write("other/w.yaml", "steps: []\n");
     place.run(&["run", "w.yaml", "--json"]).ends(3);
+    place.run(&["approve", "@latest", "sure"]).ends(0);
+    place.run(&["runs", "resume", "@latest", "--json"]).ends(3);
+    let waits = place.run(&["runs", "list", "--json"]).json()[0]["run"].clone();
+    let waits = waits.as_str().expect("a name");
 
     for sent in [2, 3] {
-        place.run(&["runs", "resolve", "@latest", "tell", "--outcome", "not-done"]).ends(0);
+        place.run(&["runs", "resolve", waits, "tell", "--outcome", "not-done"]).ends(0);
         let code = if sent == 3 { 0 } else { 3 };
-        place.run(&["runs", "resume", "@latest", "--json"]).ends(code);
+        place.run(&["runs", "resume", waits, "--json"]).ends(code);
+        // What was said of the first time says nothing of the second, whoever drives the run.
+        place.run(&["runs", "resume", waits, "--json"]).ends(code);
+        place.run(&["run", "other/w.yaml", "--config", "bowline.yaml"]).ends(0);
         assert_eq!(far.count("POST /v1/things"), sent);
     }
 }

@@ -177,6 +177,60 @@ fn a_plan_of_something_else_is_refused_before_anything_starts() {
     assert_eq!(place.run(&["runs", "list", "--json"]).ends(0).json().len(), 0);
 }
 
+#[test]
+fn a_plan_of_practice_services_binds_no_real_run_and_the_other_way_round() {
+    let (place, arguments) = place_of("datadog-k8s-rollback");
+    let services = Services::start(&place);
+    let workflow = &arguments[..1];
+    let parameters = ["-p", "public_id=117"];
+    let drill = [&["--drill", "--out", "drill.json"], &parameters[..]].concat();
+    call(&place, "plan", workflow, &drill).ends(0);
+    call(&place, "plan", &arguments, &["--out", "plan.json"]).ends(0);
+
+    let real = call(&place, "run", &arguments, &["--plan-file", "drill.json"]);
+    real.ends(2).says(&["that was a drill"]);
+    let other = [&["--drill", "--plan-file", "plan.json"], &parameters[..]].concat();
+    call(&place, "run", workflow, &other).ends(2).says(&["this is a drill"]);
+    assert_eq!(services.effects(), Vec::<String>::new());
+
+    let again = [&["--drill", "--plan-file", "drill.json"], &parameters[..]].concat();
+    call(&place, "run", workflow, &again).ends(0);
+}
+
+#[test]
+fn a_plan_of_one_place_is_not_carried_out_at_another() {
+    let (one, other) =
+        (Far::start(|_, _| Way::json(200, "{}")), Far::start(|_, _| Way::json(200, "{}")));
+    let mut place = Place::new();
+    one.settings(&mut place, "");
+    place.write("w.yaml", workflow("", &[tell("post", "/v1/things", "")]));
+    place.run(&["plan", "w.yaml", "--out", "plan.json"]).ends(0);
+    other.settings(&mut place, "");
+
+    let run = place.run(&["run", "w.yaml", "--plan-file", "plan.json", "--json"]);
+
+    run.ends(4);
+    assert!(run.stdout.contains("denied.plan") && run.stdout.contains("led to"), "{}", run.stdout);
+    assert!(one.lines().is_empty() && other.lines().is_empty());
+}
+
+#[test]
+fn a_plan_replaces_an_open_file_by_one_that_is_the_user_s_own() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let far = Far::start(|_, _| Way::json(200, "{}"));
+    let mut place = Place::new();
+    far.settings(&mut place, "");
+    place.write("w.yaml", workflow("", &[tell("post", "/v1/things", "")]));
+    place.write("plan.json", "old");
+    let open = fs::Permissions::from_mode(0o644);
+    fs::set_permissions(place.path("plan.json"), open).expect("open it");
+
+    place.run(&["plan", "w.yaml", "--out", "plan.json"]).ends(0);
+
+    let mode = fs::metadata(place.path("plan.json")).expect("look").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
 /// A rollout of somebody else.
 const ROLLOUT: &str = "steps:\n- name: other\n  image: kubernetes-kubectl\n  spec:\n    connection: !Connection {type: kubernetes, name: prod}\n    namespace: default\n    command: set image\n    args: [deployment/nginx-deployment, nginx=nginx:1.26]\n";
 

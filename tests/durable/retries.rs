@@ -178,27 +178,51 @@ fn f11_a_write_that_may_have_been_made_is_not_made_again() {
         workflow("", &[tell("unclear", "/unclear", extras), tell("refused", "/refused", extras)]),
     );
 
-    place.run(&["run", "w.yaml", "--json"]);
+    place.run(&["run", "w.yaml", "--json"]).ends(3);
 
     assert_eq!(far.count("POST /unclear"), 1, "a 503 does not say that nothing was done");
     assert_eq!(far.count("POST /refused"), 3, "a 429 does");
 }
 
-/// A person who says "again" must know that it may be the second time.
-#[test]
-fn f11_a_write_that_may_have_been_made_is_not_made_again_by_a_plain_retry_either() {
-    let far = Far::start(|_, before| match before {
-        0 => Way::json(503, "{}"),
+/// A service that answers 503 to the first request and 200 to the others, and a run that waits since
+/// nobody knows what came of the first.
+fn unclear() -> (Far, Place) {
+    let far = Far::start(|request, before| match (request.path.as_str(), before) {
+        ("/unclear", 0) => Way::json(503, "{}"),
         _ => Way::json(200, "{}"),
     });
     let mut place = Place::new();
     far.settings(&mut place, "");
-    place.write("w.yaml", workflow("", &[tell("unclear", "/unclear", "")]));
-    place.run(&["run", "w.yaml", "--json"]);
+    let steps = [tell("unclear", "/unclear", ""), tell("next", "/next", "dependsOn: unclear\n")];
+    place.write("w.yaml", workflow("", &steps));
+    place.run(&["run", "w.yaml", "--json"]).ends(3);
+    (far, place)
+}
 
-    place.run(&["runs", "retry", "@latest", "--json"]);
+#[test]
+fn f11_what_a_503_leaves_open_is_asked_and_neither_retry_nor_resume_sends_it_again() {
+    let (far, place) = unclear();
 
-    assert_eq!(far.count("POST /unclear"), 1);
+    let shown = place.run(&["runs", "show", "@latest"]).ends(0).stdout.clone();
+    assert!(shown.contains("answered 503") && shown.contains("runs resolve"), "{shown}");
+    assert_ne!(place.run(&["runs", "retry", "@latest", "--json"]).code, 0, "it has not ended");
+    place.run(&["runs", "resume", "@latest", "--json"]).ends(3);
+
+    assert_eq!(far.lines(), ["POST /unclear"]);
+    let report = place.run(&["runs", "report", "@latest"]).ends(0).stdout.clone();
+    assert!(report.contains("answered 503"), "{report}");
+}
+
+#[test]
+fn f11_what_a_person_says_of_a_503_counts() {
+    for (outcome, sent) in [("done", 1), ("not-done", 2)] {
+        let (far, place) = unclear();
+        place.run(&["runs", "resolve", "@latest", "unclear", "--outcome", outcome]).ends(0);
+
+        place.run(&["runs", "resume", "@latest", "--json"]).ends(0);
+
+        assert_eq!((far.count("POST /unclear"), far.count("POST /next")), (sent, 1), "{outcome}");
+    }
 }
 
 /// The wait and the count belong to the run and not to the process.

@@ -156,6 +156,27 @@ fn the_next_run_says_so_where_the_journal_of_one_was_damaged_and_does_its_own_wo
     assert_eq!(far.lines(), ["POST /one", "GET /hangs", "POST /other"]);
 }
 
+/// Settings say where this user's credentials go.
+#[test]
+fn settings_that_another_user_has_written_are_not_taken_unasked() {
+    let (far, place, left) = left_behind();
+    place.write("other/bowline.yaml", "policy: {default: allow}\n");
+    place.write("other/w.yaml", "steps: []\n");
+    if std::os::unix::fs::chown(place.path("bowline.yaml"), Some(65_534), None).is_err() {
+        eprintln!("SKIPPED: needs root, to make a file somebody else's");
+        return;
+    }
+
+    let next = place.run(&["run", "other/w.yaml"]);
+    next.ends(0).says(&[&left, "belongs to another user"]);
+    let resumed = place.run(&["runs", "resume", &left]);
+    resumed.ends(2).says(&["belongs to another user", "--config"]);
+
+    assert_eq!(far.lines(), ["POST /one", "GET /hangs"]);
+    place.run(&["runs", "resume", &left, "--config", "bowline.yaml", "--json"]).ends(0);
+    assert_eq!(far.count("POST /one"), 1);
+}
+
 #[test]
 fn the_next_run_leaves_it_alone_when_it_is_told_to() {
     let (far, place, left) = left_behind();

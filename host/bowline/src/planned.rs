@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use tempfile::NamedTempFile;
 use workflow::Plan;
 
 /// Bytes of a plan's file.
@@ -24,6 +24,8 @@ pub(crate) struct PlanFile {
     form: u32,
     /// The run that it was made for: what a step writes may hold the run's name.
     pub(crate) run: RunId,
+    /// It was made on practice services.
+    drill: bool,
     /// Where its random numbers come from.
     pub(crate) seed: Option<Seed>,
     workflow: String,
@@ -37,11 +39,27 @@ pub(crate) struct PlanFile {
 
 impl PlanFile {
     /// What the events of a plan have shown.
-    pub(crate) fn of(run: &RunId, plan: &Plan, context: &RunContext, events: &[Recorded]) -> Self {
+    pub(crate) fn of(
+        run: &RunId,
+        plan: &Plan,
+        context: &RunContext,
+        drill: bool,
+        events: &[Recorded],
+    ) -> Self {
+        let granted = events.iter().filter_map(|recorded| match &recorded.event {
+            Event::ConnectionGranted { connection, address, .. } => {
+                Some((connection, address.as_ref()?))
+            }
+            _ => None,
+        });
+        let addresses: BTreeMap<&String, &String> = granted.collect();
+        // Practice services stand somewhere else each time.
+        let address = |connection| (!drill).then(|| addresses.get(connection)).flatten();
         let writes = events.iter().filter_map(|recorded| match &recorded.event {
             Event::EffectPlanned { step, effect, .. } => Some(PlannedWrite {
                 step: step.clone(),
                 connection: effect.connection.clone(),
+                address: address(&effect.connection).map(|address| (*address).clone()),
                 operation: effect.operation.clone(),
                 content: effect.content.clone().unwrap_or_else(|| effect.digest.clone()),
             }),
@@ -50,6 +68,7 @@ impl PlanFile {
         Self {
             form: FORM,
             run: run.clone(),
+            drill,
             seed: context.seed.clone(),
             workflow: plan.workflow.clone(),
             source_digest: plan.source_digest.clone(),
@@ -59,10 +78,15 @@ impl PlanFile {
         }
     }
 
-    /// Whether a run of `plan` is what was looked at.
-    pub(crate) fn fits(&self, plan: &Plan) -> anyhow::Result<()> {
-        let differs = if self.workflow != plan.workflow || self.source_digest != plan.source_digest
-        {
+    /// Whether a run of `plan` is what was looked at. Where its connections lead is looked at when
+    /// they are used.
+    pub(crate) fn fits(&self, plan: &Plan, drill: bool) -> anyhow::Result<()> {
+        let differs = if self.drill != drill {
+            match drill {
+                true => "this is a drill, and that was none",
+                false => "that was a drill, and this is none",
+            }
+        } else if self.workflow != plan.workflow || self.source_digest != plan.source_digest {
             "the workflow's file was changed"
         } else if self.parameters != plan.parameters {
             "it has other parameters"
@@ -74,15 +98,18 @@ impl PlanFile {
         bail!("the plan was made for something else: {differs}; plan anew. Nothing was started")
     }
 
-    /// Writes the file, for this user alone: a plan shows what is in a cluster.
+    /// Writes the file, for this user alone: a plan shows what is in a cluster. One that was there
+    /// is replaced as a whole.
     pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self)?;
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let written = options.open(path).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.write_all(b"\n")
-        });
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let written =
+            NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.write_all(b"\n")?;
+                file.as_file().sync_all()?;
+                file.persist(path).map(|_| ()).map_err(std::io::Error::from)
+            });
         written.with_context(|| format!("can't write the plan to `{}`", path.display()))
     }
 }

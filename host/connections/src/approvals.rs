@@ -128,9 +128,12 @@ impl ApprovalPolicy {
             .find(|rule| fits(&rule.workflow, wanted.workflow) && fits(&rule.step, wanted.step))
             .cloned()
             .unwrap_or_default();
-        let seconds = rule.expires_after_seconds.unwrap_or(EXPIRES_AFTER_SECONDS);
-        let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        let within = wanted.within_ms.unwrap_or(millis);
+        let millis =
+            |seconds: u64| i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        // A workflow may ask for less than the operator allows, and not for more.
+        let allowed = rule.expires_after_seconds.map(millis);
+        let within = allowed.into_iter().chain(wanted.within_ms).min();
+        let within = within.unwrap_or_else(|| millis(EXPIRES_AFTER_SECONDS));
         let role = rule.role.as_ref().and_then(|role| self.roles.get(role));
         let alone = rule.self_approval == Some(false);
         Question {

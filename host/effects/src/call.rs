@@ -22,6 +22,8 @@ pub struct Grant {
     pub(crate) attempt: Arc<Attempt>,
     pub(crate) slot: Arc<str>,
     pub(crate) connection: Arc<str>,
+    /// Where the connection leads; None where that does not matter.
+    pub(crate) address: Option<Arc<str>>,
     scope: Arc<Effective>,
     own: Arc<OwnBudget>,
     depth: u8,
@@ -70,6 +72,14 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// Decoded.
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// An answer of which only the status is known any more.
+    #[must_use]
+    pub fn without_body(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
 }
 
 /// A stream that was opened.
@@ -129,11 +139,12 @@ impl Grant {
     ) -> Self {
         if Layer::Record.on() {
             let rules = attempt.redactor.value(scope.rules().to_json());
-            attempt.recorder.granted(slot, connection, rules, address);
+            attempt.recorder.granted(slot, connection, rules, address.clone());
         }
         let own = Arc::new(OwnBudget { calls_max, calls: AtomicU32::new(0) });
         let (slot, connection, scope) = (slot.into(), connection.into(), Arc::new(scope));
-        Self { attempt, slot, connection, scope, own, depth: 0 }
+        let address = address.map(Into::into);
+        Self { attempt, slot, connection, address, scope, own, depth: 0 }
     }
 
     /// What it allows.

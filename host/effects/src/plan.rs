@@ -29,12 +29,20 @@ impl Bound {
         Self(writes)
     }
 
-    fn shows(&self, connection: &str, operation: &str, content: &str) -> bool {
-        self.0.iter().any(|write| {
+    /// How often the plan has shown this write.
+    fn shows(&self, connection: &str, operation: &str, content: &str) -> usize {
+        let same = |write: &&PlannedWrite| {
             write.connection == connection
                 && write.operation == operation
                 && write.content == content
-        })
+        };
+        self.0.iter().filter(same).count()
+    }
+
+    /// Where the plan's connection led, if that is another place than `now`.
+    fn elsewhere(&self, connection: &str, now: Option<&str>) -> Option<&str> {
+        let mut then = self.0.iter().filter(|write| write.connection == connection);
+        then.find_map(|write| write.address.as_deref().filter(|then| Some(*then) != now))
     }
 }
 
@@ -64,24 +72,35 @@ impl Grant {
         match &self.attempt.mode {
             Mode::Act => Ok(None),
             Mode::Bound(bound) => {
-                let text = self.attempt.redactor.text(&operation.text);
-                if bound.shows(&self.connection, &text, operation.content()) {
-                    return Ok(None);
-                }
-                let refused = CallError::new(
-                    Reason::Denied,
-                    "denied.plan",
-                    format!(
-                        "the plan that this run is bound to does not show `{text}` on {} with this \
-                         content; plan anew, look at it, and run that",
-                        self.connection
-                    ),
-                );
+                let Some(refused) = self.unplanned(bound, operation) else { return Ok(None) };
                 self.refuse(operation, &refused).await?;
                 Err(refused)
             }
             Mode::Plan => Ok(Some(self.rehearse(operation, rule, wire).await?)),
         }
+    }
+
+    /// Why the plan that the run is bound to does not allow a write; None if it does.
+    fn unplanned(&self, bound: &Bound, operation: &Operation) -> Option<CallError> {
+        let text = self.attempt.redactor.text(&operation.text);
+        let connection = &*self.connection;
+        let how = if let Some(then) = bound.elsewhere(connection, self.address.as_deref()) {
+            let now = self.address.as_deref().unwrap_or("an unknown place");
+            format!("was made when {connection} led to {then}, and it leads to {now} now")
+        } else {
+            let made = self.attempt.recorder.record().made(&text, connection, operation.content());
+            match bound.shows(connection, &text, operation.content()) {
+                0 => format!("does not show `{text}` on {connection} with this content"),
+                shown if shown <= made => {
+                    format!("shows `{text}` on {connection} {shown} times, and no more often")
+                }
+                _ => return None,
+            }
+        };
+        let message = format!(
+            "the plan that this run is bound to {how}; plan anew, look at it, and run that"
+        );
+        Some(CallError::new(Reason::Denied, "denied.plan", message))
     }
 
     async fn rehearse(

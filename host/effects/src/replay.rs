@@ -11,6 +11,7 @@ use crate::call::Grant;
 use crate::wire::{Look, Wire};
 use crate::{Answer, Attempt, CallError, Layer, Operation, Reason, Scope, told};
 use journal::{CallRecord, Effect, EffectOutcome, Failure, Readings, Repeatable, StepRecord};
+use serde_json::json;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +40,8 @@ struct Left {
 pub enum Piece {
     /// What the step was told before.
     Recorded(Vec<u8>),
+    /// The step was told before that it failed.
+    Failed(CallError),
     /// Nothing is recorded any more.
     Live,
 }
@@ -207,9 +210,16 @@ impl Grant {
                 let why = "it is settled that it did not take effect";
                 self.send_again(&call, operation, in_scope, wire, why).await
             }
+            (_, Some(true)) => self.tell_done(&call, operation, wire).await,
+            (Some(outcome), None) if outcome.is_unsure() => {
+                self.judge(&call, operation, in_scope, wire).await
+            }
             // Answered, and what the answer was is not kept.
-            (Some(EffectOutcome::Answered { .. }), _) | (_, Some(true)) => {
+            (Some(EffectOutcome::Answered { status: ..400, .. }), None) => {
                 self.tell_done(&call, operation, wire).await
+            }
+            (Some(EffectOutcome::Answered { status, .. }), None) => {
+                Ok(Answer::without_body(*status))
             }
             (None | Some(EffectOutcome::InDoubt { .. }), None) => {
                 self.judge(&call, operation, in_scope, wire).await
@@ -242,7 +252,7 @@ impl Grant {
             Some(effect) => self.same(call, effect, operation)?,
             None => return Err(self.refused_again(call.clone(), &operation.text).await),
         }
-        if let Some(EffectOutcome::Answered { status: status @ ..400, .. }) = &call.outcome {
+        if let Some(EffectOutcome::Answered { status, .. }) = &call.outcome {
             return Ok(Some(*status));
         }
         match self.told(call).await? {
@@ -303,7 +313,12 @@ impl Grant {
             error
         };
         let answer = match wire.answer_of_done(self.attempt.answer_bytes_max()).await {
-            Some(Ok(answer)) => Ok(answer),
+            Some(Ok(answer)) if answer.status < 400 => Ok(answer),
+            // The look failed, and not the write.
+            Some(Ok(answer)) => Err(lost(&format!(
+                ", and looking at what it changed was answered {}",
+                answer.status
+            ))),
             Some(Err(error)) => Err(lost(&format!(
                 ", and looking at what it changed failed: {}",
                 self.attempt.redactor.text(&error.message)
@@ -337,7 +352,8 @@ impl Grant {
             said(call),
             self.connection
         );
-        self.attempt.end(Failure::permanent(UNKNOWN, message))
+        let details = Some(json!({"call": call.number}));
+        self.attempt.end(Failure { details, ..Failure::permanent(UNKNOWN, message) })
     }
 
     fn diverged(&self, call: &CallRecord, asked: &str) -> CallError {
@@ -375,20 +391,29 @@ impl Grant {
             left.pieces.get_mut(&number).and_then(VecDeque::pop_front)
         };
         let Some(Some(digest)) = digest else { return Ok(Piece::Live) };
-        Ok(match self.kept(&digest).await? {
-            Some(bytes) => Piece::Recorded(bytes),
-            None => Piece::Live,
+        let Some(bytes) = self.kept(&digest).await? else { return Ok(Piece::Live) };
+        Ok(match told::read(&bytes) {
+            Some(Err(error)) => Piece::Failed(error),
+            Some(Ok(_)) | None => Piece::Recorded(bytes),
         })
     }
 
     /// Writes down a piece of the stream that call `number` has opened, before the step is told.
-    /// `bytes` hold no credential.
-    pub fn heard(&self, number: u32, bytes: Vec<u8>) {
+    /// `bytes` hold no credential and begin with a letter; None for what must not be kept.
+    pub fn heard(&self, number: u32, bytes: Option<Vec<u8>>) {
+        self.hear(number, bytes.map(journal::Reply::new));
+    }
+
+    /// Writes down that the stream failed, or could not be opened, before the step is told.
+    pub fn heard_error(&self, number: u32, error: &CallError) {
+        self.hear(number, told::keep(Err(error)));
+    }
+
+    fn hear(&self, number: u32, reply: Option<journal::Reply>) {
         if !Layer::Record.on() {
             return;
         }
-        let reply =
-            self.attempt.replay.takes(bytes.len() as u64).then(|| journal::Reply::new(bytes));
+        let reply = reply.filter(|reply| self.attempt.replay.takes(reply.bytes.len() as u64));
         let readings = self.attempt.replay.fresh();
         self.attempt.recorder.heard(number, reply, readings);
     }

@@ -30,6 +30,9 @@ pub struct PlannedWrite {
     pub step: StepName,
     /// `type/name`.
     pub connection: String,
+    /// Where that led; None where it is not known, or does not matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// For people: `patch apps/deployments default/nginx-deployment`.
     pub operation: String,
     /// `blake3:` of what it changes, its precondition left out.

@@ -86,7 +86,7 @@ impl Run {
             if let Some((step, verdict, by)) = event.answers()
                 && let Some(asked) = self.questions.get_mut(step)
             {
-                asked.close(verdict, by);
+                asked.take_in(verdict, by);
             }
             let position = self.events.len() as u64;
             self.events.push(Recorded { position, at, event });

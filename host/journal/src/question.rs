@@ -87,6 +87,9 @@ pub(crate) struct Asked {
     yes: Vec<String>,
     #[serde(default)]
     closed: Option<(Verdict, String)>,
+    /// Whoever drives the run has taken the answer in.
+    #[serde(default)]
+    taken_in: bool,
 }
 
 impl Verdict {
@@ -105,7 +108,7 @@ impl Verdict {
 
 impl Asked {
     pub(crate) fn new(question: Question) -> Self {
-        Self { question, yes: Vec::new(), closed: None }
+        Self { question, yes: Vec::new(), closed: None, taken_in: false }
     }
 
     /// Whether nobody can answer any more.
@@ -118,13 +121,19 @@ impl Asked {
         self.question.expires_at.is_some_and(|expires| expires <= now)
     }
 
-    /// Whether whoever waits for an answer can go on: it has come, or it can't come any more.
+    /// Whether whoever waits for an answer can go on: it has come, or it can't come any more, and
+    /// the run does not know yet.
     pub(crate) fn has_news(&self, now: i64) -> bool {
-        self.is_closed() || self.is_due(now)
+        !self.taken_in && (self.is_closed() || self.is_due(now))
     }
 
-    /// It is answered, whoever said what.
-    pub(crate) fn close(&mut self, verdict: Verdict, by: String) {
+    /// It is answered, whoever said what, and the run knows.
+    pub(crate) fn take_in(&mut self, verdict: Verdict, by: String) {
+        self.close(verdict, by);
+        self.taken_in = true;
+    }
+
+    fn close(&mut self, verdict: Verdict, by: String) {
         self.closed.get_or_insert((verdict, by));
     }
 

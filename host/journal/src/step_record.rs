@@ -3,7 +3,7 @@
 //!
 //! A fold over events and nothing more; what an answer means is decided where calls are made.
 
-use crate::{Effect, EffectOutcome, Event, Readings};
+use crate::{Effect, EffectOutcome, Event, Readings, Repeatable};
 
 /// The record of one attempt of one step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,9 @@ pub struct CallRecord {
     pub pieces: Vec<Option<String>>,
     /// The places of the events that hold the pieces.
     heard_at: Vec<u32>,
-    /// The place of the event that ended it.
+    /// The place of the event that began it.
+    intended_at: u32,
+    /// The place of the event that ended it; 0 before there is one.
     ended_at: u32,
     /// Lines that the step had written when it ended.
     lines: u32,
@@ -62,7 +64,8 @@ impl StepRecord {
                 self.lines = self.heard;
             }
             Event::EffectIntended { number, effect, readings, .. } => {
-                self.call(*number).effect = Some(effect.clone());
+                let call = self.call(*number);
+                (call.effect, call.intended_at) = (Some(effect.clone()), place);
                 self.read(readings);
             }
             Event::EffectSettled { number, outcome, reply, .. } => {
@@ -78,7 +81,11 @@ impl StepRecord {
                 call.heard_at.push(place);
                 self.read(readings);
             }
-            Event::OutcomeSettled { number, done, .. } => self.call(*number).settled = Some(*done),
+            Event::OutcomeSettled { number, done, .. } => {
+                let call = self.call(*number);
+                // What the step was told of it then is not what is known now.
+                (call.settled, call.reply) = (Some(*done), None);
+            }
             Event::EffectPlanned { .. } => self.planned += 1,
             // From here on the outcome is open again, whatever was found out before.
             Event::EffectAskedAgain { number, .. } => {
@@ -100,19 +107,43 @@ impl StepRecord {
         self.calls.iter().filter(|call| call.effect.as_ref().is_none_or(|effect| !effect.own))
     }
 
-    /// The number of the last write that changed something, or may have; 0 if none did.
+    /// The number of the last write that must not be made again: it changed something, or may have;
+    /// 0 if there is none.
     #[must_use]
     pub fn last_change(&self) -> u32 {
-        let changes = self.own_calls().filter(|call| call.changed() || call.is_in_doubt());
+        let changes = self.own_calls().filter(|call| {
+            call.changed() || call.is_in_doubt() || (call.is_unsure() && !call.may_be_sent_again())
+        });
         changes.map(|call| call.number).max().unwrap_or(0)
     }
 
-    /// The write of which nobody knows whether it took effect. An earlier one is none of these:
-    /// a step that has written again since had found out.
+    /// The writes of which nobody knows whether they took effect: they got no answer, or one that
+    /// does not tell. Not those behind whose end the step has written again: it had found out.
+    pub fn in_doubt(&self) -> impl Iterator<Item = &CallRecord> {
+        let writes = || self.own_calls().filter(|call| call.writes() && !call.was_not_made());
+        let is_open = |call: &&CallRecord| {
+            call.is_in_doubt() || (call.is_unsure() && !call.may_be_sent_again())
+        };
+        let newest = writes().map(|call| call.intended_at).max().unwrap_or(0);
+        // Whatever was on its way together with it proves nothing.
+        let is_last = move |call: &&CallRecord| call.outcome.is_none() || call.ended_at > newest;
+        writes().filter(is_open).filter(is_last)
+    }
+
+    /// How many writes like this one took effect, or may have: of this text, on this connection,
+    /// with this content.
     #[must_use]
-    pub fn in_doubt(&self) -> Option<&CallRecord> {
-        let writes = self.own_calls().filter(|call| call.writes() && !call.was_not_made());
-        writes.max_by_key(|call| call.number).filter(|call| call.is_in_doubt())
+    pub fn made(&self, operation: &str, connection: &str, content: &str) -> usize {
+        let same = |effect: &Effect| {
+            effect.operation == operation
+                && effect.connection == connection
+                && effect.content.as_deref().unwrap_or(&effect.digest) == content
+        };
+        let counts = |call: &&CallRecord| {
+            call.changed() || call.is_in_doubt() || (call.is_unsure() && !call.may_be_sent_again())
+        };
+        let made = self.own_calls().filter(counts);
+        made.filter(|call| call.effect.as_ref().is_some_and(same)).count()
     }
 
     /// What was read, in order.
@@ -129,24 +160,13 @@ impl StepRecord {
         }
     }
 
-    /// Whether the last write was answered in a way that does not tell whether it took effect, and
-    /// may not be made again.
-    #[must_use]
-    pub fn ends_unsure(&self) -> bool {
-        let last = self.own_calls().filter(|call| call.writes()).max_by_key(|call| call.number);
-        last.is_some_and(|call| {
-            let unsure = call.outcome.as_ref().is_some_and(EffectOutcome::is_unsure);
-            unsure && call.effect.as_ref().is_some_and(|effect| effect.repeatable.is_none())
-        })
-    }
-
     /// Leaves out the calls behind number `keep`, and what came behind the end of the last one
     /// that is left: lines, readings, pieces of streams.
     fn cut(&mut self, keep: u32) {
         self.calls.retain(|call| call.number <= keep);
         // A run that goes on right there wants to know anew.
         if let Some(last) = self.calls.last_mut().filter(|last| last.number == keep)
-            && matches!(last.outcome, Some(EffectOutcome::InDoubt { .. }))
+            && (matches!(last.outcome, Some(EffectOutcome::InDoubt { .. })) || last.is_unsure())
         {
             last.outcome = None;
             last.reply = None;
@@ -154,7 +174,8 @@ impl StepRecord {
         if keep == u32::MAX {
             return;
         }
-        let end = self.calls.iter().map(|call| call.ended_at).max().unwrap_or(0);
+        let end = self.calls.iter().map(|call| call.ended_at.max(call.intended_at)).max();
+        let end = end.unwrap_or(0);
         self.readings.retain(|(place, _)| *place <= end);
         for call in &mut self.calls {
             let kept = call.heard_at.iter().filter(|place| **place <= end).count();
@@ -179,6 +200,7 @@ impl StepRecord {
                     settled: None,
                     pieces: Vec::new(),
                     heard_at: Vec::new(),
+                    intended_at: 0,
                     ended_at: 0,
                     lines: self.lines,
                 };
@@ -207,6 +229,25 @@ impl CallRecord {
     pub fn is_in_doubt(&self) -> bool {
         let unknown = matches!(self.outcome, None | Some(EffectOutcome::InDoubt { .. }));
         self.writes() && unknown && self.settled.is_none()
+    }
+
+    /// Whether it is a write that was answered in a way that does not tell whether it took effect:
+    /// a 503 proves nothing.
+    fn is_unsure(&self) -> bool {
+        let unsure = self.outcome.as_ref().is_some_and(EffectOutcome::is_unsure);
+        self.writes() && unsure && self.settled.is_none()
+    }
+
+    /// Whether it may be made again, or the host can find out whether it took effect.
+    #[must_use]
+    pub fn may_be_tried_again(&self) -> bool {
+        self.effect.as_ref().is_some_and(|effect| effect.repeatable.is_some())
+    }
+
+    /// Whether it does no harm to make it again, whether or not it took effect.
+    fn may_be_sent_again(&self) -> bool {
+        let repeatable = self.effect.as_ref().and_then(|effect| effect.repeatable);
+        repeatable.is_some_and(|repeatable| repeatable != Repeatable::Verifiable)
     }
 
     /// Whether it changed something, as far as the answer tells.
@@ -265,7 +306,7 @@ mod tests {
             intended(2, false),
             answered(2, 200),
             intended(3, true),
-            answered(3, 503),
+            answered(3, 400),
             line(),
         ]);
         assert_eq!((record.lines, record.last_number, record.last_change()), (4, 3, 1));
@@ -278,10 +319,74 @@ mod tests {
         assert_eq!(record.lines, 3);
     }
 
+    fn doubts(record: &StepRecord) -> Vec<u32> {
+        record.in_doubt().map(|call| call.number).collect()
+    }
+
+    #[test]
+    fn a_write_whose_answer_does_not_tell_is_in_doubt_until_someone_says() {
+        let mut doubt = record(&[intended(1, true), answered(1, 503)]);
+        assert_eq!((doubts(&doubt), doubt.last_change()), (vec![1], 1));
+        let (step, by) = (step(), "ann".to_owned());
+        let said =
+            Event::OutcomeSettled { step, attempt: 1, number: 1, done: true, by, reason: None };
+
+        doubt.apply(&said);
+
+        assert_eq!((doubts(&doubt), doubt.last_change()), (vec![], 1));
+        assert_eq!(doubt.calls[0].reply, None, "it is not told the 503 again");
+    }
+
+    #[test]
+    fn who_has_written_again_since_had_found_out_and_who_wrote_meanwhile_had_not() {
+        let since = [intended(1, true), answered(1, 503), intended(2, true), answered(2, 429)];
+        let mut since = record(&since);
+        assert_eq!((doubts(&since), since.last_change()), (vec![], 1), "it is not sent again");
+        since.apply(&Event::StepResumed { step: step(), attempt: 1, keep: 1 });
+        assert_eq!(doubts(&since), [1], "of what is open again nobody knows");
+
+        let meanwhile = [intended(1, true), intended(2, true), answered(2, 201)];
+        let together = record(&meanwhile);
+        assert_eq!((doubts(&together), together.last_change()), (vec![1], 2));
+        let answered = [&meanwhile[..], &[answered(1, 503)]].concat();
+        assert_eq!(doubts(&record(&answered)), [1]);
+    }
+
+    #[test]
+    fn what_may_be_sent_again_is_in_no_doubt_once_it_is_answered() {
+        let in_doubt = |repeatable| {
+            let effect = Effect { repeatable, ..effect(true) };
+            let (step, readings) = (step(), Readings::default());
+            let write = Event::EffectIntended { step, attempt: 1, number: 1, effect, readings };
+            doubts(&record(&[write, answered(1, 503)])).len()
+        };
+        assert_eq!(in_doubt(None), 1);
+        assert_eq!(in_doubt(Some(Repeatable::Verifiable)), 1);
+        assert_eq!(in_doubt(Some(Repeatable::Recognised)), 0);
+    }
+
+    #[test]
+    fn what_was_read_for_a_call_without_an_answer_is_read_again() {
+        let readings: Readings =
+            serde_json::from_value(serde_json::json!([[7, 1]])).expect("readings");
+        let intent = Event::EffectIntended {
+            step: step(),
+            attempt: 1,
+            number: 1,
+            effect: effect(true),
+            readings: readings.clone(),
+        };
+        let mut record = record(&[intent]);
+
+        record.apply(&Event::StepResumed { step: step(), attempt: 1, keep: 1 });
+
+        assert_eq!(record.readings(), readings);
+    }
+
     #[test]
     fn a_write_without_an_answer_is_in_doubt_until_someone_says() {
         let mut doubt = record(&[intended(1, false), intended(2, true)]);
-        assert_eq!(doubt.in_doubt().map(|call| call.number), Some(2));
+        assert_eq!(doubts(&doubt), [2]);
         let say = |done| Event::OutcomeSettled {
             step: step(),
             attempt: 1,
@@ -291,11 +396,11 @@ mod tests {
             reason: None,
         };
         doubt.apply(&say(false));
-        assert_eq!((doubt.in_doubt(), doubt.last_change()), (None, 0));
+        assert_eq!((doubts(&doubt), doubt.last_change()), (vec![], 0));
         let why = "not done".to_owned();
         doubt.apply(&Event::EffectAskedAgain { step: step(), attempt: 1, number: 2, why });
-        assert!(doubt.in_doubt().is_some(), "it left the host again");
+        assert_eq!(doubts(&doubt), [2], "it left the host again");
         doubt.apply(&answered(2, 200));
-        assert_eq!((doubt.in_doubt(), doubt.last_change()), (None, 2));
+        assert_eq!((doubts(&doubt), doubt.last_change()), (vec![], 2));
     }
 }

@@ -65,6 +65,9 @@ pub(crate) fn outputs(
     }
 }
 
+/// What only the host says: that an attempt did not do again what it did, or waits for a person.
+const HOST_CODES: &[&str] = &["effect.unknown", "replay.diverged"];
+
 /// The failure that a guest reported, within bounds and without credentials.
 pub(crate) fn reported(state: &StepState, failure: types::Failure) -> Failure {
     let disposition = match failure.disposition {
@@ -74,7 +77,9 @@ pub(crate) fn reported(state: &StepState, failure: types::Failure) -> Failure {
     };
     let redactor = state.attempt.redactor();
     // A credential in small letters would be a good code, too.
-    let good = is_code(&failure.code) && !redactor.finds(&failure.code);
+    let good = is_code(&failure.code)
+        && !redactor.finds(&failure.code)
+        && !HOST_CODES.contains(&failure.code.as_str());
     let code = if good { failure.code } else { "guest.invalid-code".to_owned() };
     Failure {
         disposition,

@@ -490,6 +490,8 @@ impl Driver {
                 let done = verdict == Verdict::Done;
                 Event::OutcomeSettled { step, attempt, number, done, by, reason }
             }
+            // A driver before this one has heard it.
+            (None, Verdict::Approved) if self.state.has_approved(&step, &by) => return Ok(()),
             (None, Verdict::Approved | Verdict::Rejected) => {
                 Event::ApprovalGiven { step, by, verdict, reason }
             }

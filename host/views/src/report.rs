@@ -10,7 +10,7 @@ mod markdown;
 mod record;
 
 use crate::look::duration;
-use crate::{Look, OpenView, RunView, StepView, question, remedy, words};
+use crate::{Look, OpenView, RunView, StepStatus, StepView, question, remedy, words};
 use changes::Changes;
 use journal::Recorded;
 use markdown::{block, cell, code};
@@ -132,7 +132,8 @@ impl Report {
         for (step, call) in calls(view) {
             let subject = words::effect_subject(call);
             let name = code(step.name.as_str());
-            if call.is_in_doubt() {
+            let open = step.status != StepStatus::Success && !call.dropped;
+            if call.is_in_doubt() || (call.is_unsure() && open) {
                 let left = date(call.left_at);
                 let outcome = words::effect_outcome(call);
                 lines.push(format!(

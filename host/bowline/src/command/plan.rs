@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: PlanArguments, output: &Output) -> anyhow::Re
     let events = super::runs::events(&*journal, &run).await?;
     let view = RunView::from_events(&events).context("the plan has no start")?;
     if let Some(path) = &arguments.out {
-        PlanFile::of(&run, &planned, &kept, &events).write(path)?;
+        PlanFile::of(&run, &planned, &kept, what.drill, &events).write(path)?;
     }
     if what.json {
         output.line(&views::escape::json(views::plan::json(&view).to_string()));

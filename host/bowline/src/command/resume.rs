@@ -19,6 +19,7 @@ use journal::{
 };
 use sandbox::Sandbox;
 use scheduler::DriveOptions;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use views::RunView;
@@ -26,6 +27,10 @@ use workflow::{Plan, StepName};
 
 /// The most runs that go on beside another one.
 const COMPANIONS_MAX: usize = 16;
+
+/// The most runs that are looked at for that: those that can't go on must not keep the others from
+/// it.
+const LOOKED_AT_MAX: usize = 256;
 
 pub(crate) async fn resume(arguments: &ResumeArguments, output: &Output) -> anyhow::Result<Exit> {
     let journal = wiring::journal(&wiring::settings(&arguments.config, None)?)?;
@@ -130,8 +135,13 @@ pub(crate) async fn left_behind(
     output: &Output,
 ) -> anyhow::Result<Vec<Companion>> {
     let mut ready = Vec::new();
-    for summary in journal.reap(&|owner: &Owner| !owner.lives(), COMPANIONS_MAX).await? {
+    let mut left_over = 0;
+    for summary in journal.reap(&|owner: &Owner| !owner.lives(), LOOKED_AT_MAX).await? {
         let run = summary.run;
+        if ready.len() == COMPANIONS_MAX {
+            left_over += 1;
+            continue;
+        }
         match companion(journal, &run, output).await {
             Ok(Some(ride)) => {
                 let workflow = summary.workflow;
@@ -144,6 +154,11 @@ pub(crate) async fn left_behind(
                 crate::output::visible(&summary.workflow)
             )),
         }
+    }
+    if left_over > 0 {
+        output.note(&format!(
+            "{left_over} more runs were interrupted; the next `bowline run` goes on with them"
+        ));
     }
     Ok(ready)
 }
@@ -161,6 +176,11 @@ async fn companion(
     let Some(settings) = &known.context.settings else {
         bail!("it is not known with which settings it was started");
     };
+    // Whoever starts a run lets it use the credentials of the own environment, and of nobody else's.
+    if known.view.by != person::name() {
+        bail!("{} has started it", crate::output::visible(&known.view.by));
+    }
+    refuse_others(Path::new(settings))?;
     let settings = Settings::read(Path::new(settings))?;
     let Some(sandbox) = set(&known, settings.clone(), false, output).await? else {
         bail!("it is denied what it needs");
@@ -291,17 +311,31 @@ async fn claim(journal: &dyn Journal, run: &RunId) -> anyhow::Result<journal::Cl
 fn settings_of(known: &Known, config: &ConfigArguments) -> anyhow::Result<Settings> {
     let then = known.context.settings.as_ref().map(PathBuf::from);
     match (&config.config, then) {
-        (None, Some(then)) => Settings::read(&then).with_context(|| {
-            format!(
-                "run {} was started with these settings; name others with --config",
-                known.view.run
-            )
-        }),
+        (None, Some(then)) => {
+            let read = refuse_others(&then).and_then(|()| Ok(Settings::read(&then)?));
+            read.with_context(|| {
+                format!(
+                    "run {} was started with these settings; name others with --config",
+                    known.view.run
+                )
+            })
+        }
         (_, _) => {
             let workflow = workflow_of(known);
             wiring::settings(config, Some(&workflow))
         }
     }
+}
+
+/// Settings say where credentials of this user's environment are sent, so those that another user
+/// has written are taken only if they are named.
+fn refuse_others(settings: &Path) -> anyhow::Result<()> {
+    let owner = std::fs::metadata(settings).map(|file| file.uid());
+    let others = owner.is_ok_and(|owner| owner != 0 && owner != nix::unistd::getuid().as_raw());
+    if others {
+        bail!("`{}` belongs to another user", settings.display());
+    }
+    Ok(())
 }
 
 fn workflow_of(known: &Known) -> PathBuf {
@@ -336,17 +370,14 @@ pub(crate) fn step(view: &RunView, name: &str) -> anyhow::Result<StepName> {
 }
 
 /// What would be done a second time, in words: what steps have changed that are run from their
-/// start, and the last write of a step that failed, where its answer does not tell.
+/// start. A step that failed is told again what it was told, up to its last change.
 fn repeated(view: &RunView, steps: &[StepName]) -> Option<String> {
     let again = view.steps.iter().filter(|step| steps.contains(&step.name));
-    let told: Vec<String> = again
+    let done = again.filter(|step| step.status == views::StepStatus::Success);
+    let told: Vec<String> = done
         .filter_map(|step| {
-            let succeeded = step.status == views::StepStatus::Success;
-            let last = step.effects.iter().rev().find(|effect| effect.writes());
-            let unsure = last.filter(|effect| effect.is_unsure());
-            let changed = step.effects.iter().filter(|effect| succeeded && effect.changed());
+            let changed = step.effects.iter().filter(|effect| effect.changed());
             let effects: Vec<&str> = changed
-                .chain(unsure)
                 .filter_map(|effect| effect.effect.as_ref())
                 .map(|effect| effect.operation.as_str())
                 .collect();

@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: RunArguments, output: &Output) -> anyhow::Res
     let mut context = driving::context(&what.workflow, &settings)?;
     let mut run = RunId::fresh();
     if let Some(bound) = bound {
-        bound.fits(&plan)?;
+        bound.fits(&plan, what.drill)?;
         run = bound.run;
         if journal.run(&run).await?.is_some() {
             bail!(

@@ -62,8 +62,11 @@ impl Client {
         let sent = body.as_deref().unwrap_or_default();
         let how = recovery.of(&verb, &path);
         let idempotent = request::is_idempotent(&verb).then_some(Repeatable::Idempotent);
+        let writes = request::writes(&verb);
+        let content = request::content(&verb, &path, &headers, sent).filter(|_| writes);
         let operation = Operation {
-            writes: request::writes(&verb),
+            writes,
+            content,
             repeatable: how.map(How::repeatable).or(idempotent),
             request_bytes: sent.len() as u64,
             timeout_ms,

@@ -1,7 +1,7 @@
 //! The method and the headers of a guest's request, and the headers of an answer: what belongs to
 //! the host and what carries credentials does not pass, in either direction.
 
-use effects::{CallError, Layer, Reason, SendError};
+use effects::{CallError, Layer, Reason, SendError, digest};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Headers of one request, and bytes of one value.
@@ -91,6 +91,22 @@ pub(crate) fn method(text: &str) -> Result<reqwest::Method, CallError> {
 /// Whether requests of this method change something.
 pub(crate) fn writes(method: &str) -> bool {
     !matches!(method, "GET" | "HEAD" | "OPTIONS")
+}
+
+/// Names what a request with headers of its own would do; None for one that is named by its method,
+/// path and body.
+pub(crate) fn content(
+    method: &str,
+    path: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Option<String> {
+    let mut all: Vec<(&[u8], &[u8])> =
+        headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())).collect();
+    all.sort_unstable();
+    let mut parts = vec![method.as_bytes(), path.as_bytes(), body];
+    parts.extend(all.iter().flat_map(|(name, value)| [*name, *value]));
+    (!all.is_empty()).then(|| digest(&parts))
 }
 
 /// Whether asking twice comes to the same as asking once, by the method alone (RFC 9110, 9.2.2).

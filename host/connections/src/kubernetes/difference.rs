@@ -20,8 +20,8 @@ const UNTOLD: &[&str] = &[
     "status",
 ];
 
-/// The values of these fields of a Secret.
-const HIDDEN: &[&str] = &["data", "stringData"];
+/// The values of these fields of a Secret; an annotation may hold the whole of it as it was applied.
+const HIDDEN: &[&str] = &["data", "stringData", "metadata.annotations"];
 
 /// The differences. None stands for an object that is not there. With `secret`, values are not
 /// told.

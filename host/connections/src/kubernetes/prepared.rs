@@ -164,9 +164,10 @@ impl<'a> Prepared<'a> {
         let precondition = Precondition::of(options);
         let text = precondition.text();
         let repeatable = Some(precondition.repeatable().unwrap_or(Repeatable::Idempotent));
-        let content_digest = content(target, "PUT", &without_version(&object));
+        let parameters = request::write(options, None)?;
+        let content_digest = content(target, "PUT", &parameters, &without_version(&object));
         let object = precondition.into_object(object)?;
-        let path = request::with_query(&request::object(target)?, &request::write(options, None)?);
+        let path = request::with_query(&request::object(target)?, &parameters);
         // It touches the whole object, which no rule with `fields` grants.
         let prepared = Self::on("update", target, path);
         Ok(Self {
@@ -201,9 +202,9 @@ impl<'a> Prepared<'a> {
         // A list of operations may add to what it has added before; the others name a state.
         let by_itself = (how != PatchKind::JsonPatch).then_some(Repeatable::Idempotent);
         let repeatable = precondition.repeatable().or(by_itself);
-        let content_digest = content(target, "PATCH", &patch);
-        let patch = precondition.into_patch(how, patch)?;
         let parameters = request::write(options, Some(how))?;
+        let content_digest = content(target, request::media_type(how), &parameters, &patch);
+        let patch = precondition.into_patch(how, patch)?;
         let path = request::with_query(&request::object(target)?, &parameters);
         let prepared = Self::on("patch", target, path);
         Ok(Self {
@@ -231,7 +232,7 @@ impl<'a> Prepared<'a> {
         let text = precondition.text();
         // An object of that name that somebody has made since would go with it.
         let repeatable = text.is_some().then_some(Repeatable::Conditional);
-        let content_digest = content(target, "DELETE", &Value::Object(given.clone()));
+        let content_digest = content(target, "DELETE", &[], &Value::Object(given.clone()));
         let mut body = precondition.into_delete(given);
         body.insert("apiVersion".to_owned(), json!("v1"));
         body.insert("kind".to_owned(), json!("DeleteOptions"));
@@ -289,9 +290,14 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// What a write would change, whatever must hold for it.
-fn content(target: &Target, method: &str, body: &Value) -> Option<String> {
-    let path = request::object(target).ok()?;
+/// What a write would change, whatever must hold for it. `method` tells a kind of patch from others.
+fn content(
+    target: &Target,
+    method: &str,
+    parameters: &[(&'static str, String)],
+    body: &Value,
+) -> Option<String> {
+    let path = request::with_query(&request::object(target).ok()?, parameters);
     Some(digest(&[method.as_bytes(), path.as_bytes(), body.to_string().as_bytes()]))
 }
 

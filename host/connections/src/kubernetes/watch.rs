@@ -105,7 +105,13 @@ impl Watcher {
         let Stream { number, status, stream: opened } =
             self.grant.open_stream(operation, in_scope, || service.open(get)).await?;
         // Opened before a crash: what came through it comes from the record first.
-        let Some(opened) = opened else { return Ok(number) };
+        let Some(opened) = opened else {
+            return match self.grant.recorded_piece(number).await? {
+                Piece::Failed(error) if status >= 400 => Err(error),
+                _ if status >= 400 => Err(answer::refusal(&Answer::without_body(status), false)),
+                _ => Ok(number),
+            };
+        };
         breaker.heard(status);
         match opened {
             Opened::Stream(stream) => {
@@ -117,7 +123,9 @@ impl Watcher {
             Opened::Refused(answer) => {
                 let body = self.grant.piece(answer.body)?;
                 let refused = answer::refusal(&Answer { body, ..answer }, false);
-                Err(answer::clamp_retry(refused, self.grant.attempt().remaining()))
+                let refused = answer::clamp_retry(refused, self.grant.attempt().remaining());
+                self.grant.heard_error(number, &refused);
+                Err(refused)
             }
         }
     }
@@ -127,19 +135,39 @@ impl Watcher {
         &mut self,
         timeout: Duration,
     ) -> Result<Option<(Change, String)>, CallError> {
-        if let Piece::Recorded(bytes) = self.grant.recorded_piece(self.number).await? {
-            return self.told_before(&bytes);
+        match self.grant.recorded_piece(self.number).await? {
+            Piece::Recorded(bytes) => return self.told_before(&bytes),
+            Piece::Failed(error) => return Err(error),
+            Piece::Live => {}
         }
+        let told = self.next_live(timeout).await;
+        match &told {
+            Ok(event) => {
+                // What a Secret holds is not kept, as it is not kept of a read.
+                let bytes = (!self.is_secret()).then(|| kept(event.as_ref()));
+                self.grant.heard(self.number, bytes);
+            }
+            Err(error) => self.grant.heard_error(self.number, error),
+        }
+        told
+    }
+
+    async fn next_live(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Option<(Change, String)>, CallError> {
         let timeout = timeout.min(self.grant.attempt().remaining());
-        let event = match tokio::time::timeout(timeout, self.next_event()).await {
-            Ok(event) => Some(event?),
+        match tokio::time::timeout(timeout, self.next_event()).await {
+            Ok(event) => event.map(Some),
             Err(_elapsed) => {
                 self.grant.piece(Vec::new())?;
-                None
+                Ok(None)
             }
-        };
-        self.grant.heard(self.number, kept(event.as_ref()));
-        Ok(event)
+        }
+    }
+
+    fn is_secret(&self) -> bool {
+        self.kind.group.is_empty() && self.kind.resource == "secrets"
     }
 
     /// What the step was told before a crash.

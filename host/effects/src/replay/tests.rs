@@ -20,6 +20,8 @@ struct FarSide {
     done: Mutex<Vec<String>>,
     /// What a look finds; None when it fails.
     looks: Mutex<Option<bool>>,
+    /// The status of its answers, if it is not 200.
+    answers: Mutex<Option<u16>>,
 }
 
 impl FarSide {
@@ -58,7 +60,8 @@ impl Wire for Call<'_> {
             return Err(cut());
         }
         let body = format!("answer to {}", self.text).into_bytes();
-        Ok(Answer { status: 200, headers: Vec::new(), body })
+        let status = self.far.answers.lock().expect("no panic").unwrap_or(200);
+        Ok(Answer { status, headers: Vec::new(), body })
     }
 
     async fn took_effect(&self, _bytes_max: u64) -> Option<Look> {
@@ -369,6 +372,7 @@ async fn a_plan_makes_no_write_and_shows_each() {
 async fn a_run_that_is_bound_to_a_plan_writes_nothing_else() {
     let world = World::new().await;
     let shown = journal::PlannedWrite {
+        address: None,
         step: step(),
         connection: "http/x".into(),
         operation: "post 1".into(),
@@ -405,6 +409,72 @@ async fn somebody_s_secret_is_kept_nowhere_and_asked_for_anew() {
     let again = read(&world.again(u32::MAX, Mode::Act).await).await;
 
     assert_eq!((first, FarSide::list(&world.far.asked).len()), (again, 2));
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_not_kept_is_told_by_how_it_was_answered() {
+    let cases = [(200, 1, Ok((200, "{}"))), (409, 1, Ok((409, ""))), (503, 1, Err(UNKNOWN))];
+    for (status, sent, expected) in cases {
+        let world = World::new().await;
+        *world.far.answers.lock().expect("no panic") = Some(status);
+        let write = async |grant: &Grant| {
+            let operation = Operation {
+                writes: true,
+                unkept: true,
+                ..Operation::read("post secret".to_owned(), digest(&[b"post secret"]))
+            };
+            let wire = Call { far: &world.far, text: "post secret", writes: true, lost: false };
+            grant.carry(operation, &|_| Ok(1), &wire).await
+        };
+        write(&world.again(u32::MAX, Mode::Act).await).await.expect("an answer");
+
+        let told = write(&world.again(u32::MAX, Mode::Act).await).await;
+
+        let told =
+            told.map(|answer| (answer.status, String::from_utf8(answer.body).expect("text")));
+        let told = told.as_ref().map(|(status, body)| (*status, body.as_str()));
+        assert_eq!(told.map_err(|error| error.code.as_str()), expected, "{status}");
+        assert_eq!(FarSide::list(&world.far.asked).len(), sent, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_is_made_as_often_as_the_plan_has_shown_it_and_where_it_led_then() {
+    let shown = |address: Option<&str>| journal::PlannedWrite {
+        address: address.map(str::to_owned),
+        step: step(),
+        connection: "http/x".into(),
+        operation: "post 1".into(),
+        content: digest(&[b"post 1"]),
+    };
+    let bound = |writes| Mode::Bound(crate::Bound::new(writes));
+    let world = World::new().await;
+    let grant = world.again(0, bound(vec![shown(None), shown(None)])).await;
+    for _ in 0..2 {
+        world.call(&grant, "post 1", None, false).await.expect("shown twice");
+    }
+    let third = world.call(&grant, "post 1", None, false).await.expect_err("twice and not more");
+    assert!(third.message.contains("no more often"), "{third:?}");
+
+    // An attempt that goes on counts what was made before its process ended.
+    let grant = world.again(2, bound(vec![shown(None), shown(None)])).await;
+    for _ in 0..2 {
+        world.call(&grant, "post 1", None, false).await.expect("told again");
+    }
+    world.call(&grant, "post 1", None, false).await.expect_err("made twice already");
+
+    let world = World::new().await;
+    *world.far.answers.lock().expect("no panic") = Some(409);
+    let grant = world.again(0, bound(vec![shown(None)])).await;
+    for _ in 0..2 {
+        world.call(&grant, "post 1", None, false).await.expect("what was refused was not made");
+    }
+
+    let world = World::new().await;
+    let grant = world.again(0, bound(vec![shown(Some("https://then/"))])).await;
+    let moved = world.call(&grant, "post 1", None, false).await.expect_err("another place");
+    assert!(moved.message.contains("https://then/"), "{moved:?}");
+    assert_eq!(FarSide::list(&world.far.asked), Vec::<String>::new());
 }
 
 #[tokio::test]

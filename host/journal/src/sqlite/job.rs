@@ -272,7 +272,7 @@ fn append(
             }
             Touch::Close(verdict, by) => {
                 if let Some(mut asked) = question(connection, row.id, step)? {
-                    asked.close(*verdict, by.clone());
+                    asked.take_in(*verdict, by.clone());
                     write_question(connection, row.id, step, &asked)?;
                 }
             }

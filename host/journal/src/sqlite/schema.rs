@@ -259,6 +259,8 @@ fn prepare(path: &Path) -> Result<Connection, Fault> {
 /// What a connection must be told each time, since the file does not keep it.
 fn make_durable(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // Answers that are kept no longer must not stay in the file.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "foreign_keys", true)
 }
 

@@ -4,9 +4,16 @@
 //! `dependsOn`), `needs A.x` (an output in its spec), `when …` (to the end of the line), `asks`
 //! (a person). Stories know no runtime.
 
+mod any_workflow;
+mod attempts;
+mod life;
+mod people;
+
 use super::*;
+use journal::{Disposition, Failure, Verdict as Answer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use workflow::{PluginPin, StepKind};
 
 struct Story {
     state: RunState,
@@ -195,6 +202,37 @@ impl Story {
             },
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// A record of writes, each with the status of its answer; 0 for one without an answer.
+fn writes(statuses: &[u16], repeatable: Option<journal::Repeatable>) -> StepRecord {
+    let mut record = StepRecord::default();
+    for (number, status) in (1..).zip(statuses) {
+        let effect = journal::Effect { writes: true, repeatable, ..journal::conformance::effect() };
+        let (step, readings) = (name("a"), journal::Readings::default());
+        record.apply(&Event::EffectIntended { step, attempt: 1, number, effect, readings });
+        let outcome = match *status {
+            0 => journal::EffectOutcome::InDoubt { message: "cut".to_owned() },
+            status => journal::EffectOutcome::Answered { status, bytes: 0, redacted: 0 },
+        };
+        let step = name("a");
+        record.apply(&Event::EffectSettled { step, attempt: 1, number, outcome, reply: None });
+    }
+    record
+}
+
+fn retryable() -> Failure {
+    let disposition = Disposition::Retryable;
+    Failure { disposition, ..Failure::permanent("test.busy", "busy") }
+}
+
+impl Story {
+    /// The attempt of `a` ends like this, and what follows from it happens.
+    fn attempt_ends(&mut self, failure: Failure, record: StepRecord) -> Event {
+        let event = self.state.end_of_attempt(&name("a"), 1, Err(failure), record, 1023);
+        self.happens(event.clone());
+        event
     }
 }
 
@@ -435,441 +473,4 @@ fn a_step_without_plugin_fails() {
     of(vec![PlannedStep { plugin: None, ..step("a") }]).then(&[
         "fail a: plugin.missing: the plan names no plugin that could do it; plan the workflow anew",
     ]);
-}
-
-#[test]
-fn a_run_waits_for_a_person_when_nothing_else_can_move() {
-    workflow("look\nsure after look asks\nundo after sure\nother")
-        .then(&["start look", "start other"])
-        .succeeds("look")
-        .then(&["ask sure"])
-        .then(&[])
-        .succeeds("other")
-        .ends(RunStatus::Waiting)
-        .happens(Event::RunFinished { status: RunStatus::Waiting })
-        .ends(RunStatus::Waiting);
-}
-
-fn answer(step: &str, by: &str, verdict: Answer) -> Event {
-    let reason = (verdict == Answer::Rejected).then(|| "not now".to_owned());
-    Event::ApprovalGiven { step: name(step), by: by.to_owned(), verdict, reason }
-}
-
-#[test]
-fn what_was_approved_goes_on() {
-    workflow("sure asks\nundo after sure")
-        .then(&["ask sure"])
-        .ends(RunStatus::Waiting)
-        .happens(answer("sure", "ann", Answer::Approved))
-        .then(&["settle sure: approved by ann"])
-        .then(&["pass sure"])
-        .then(&["start undo"])
-        .succeeds("undo")
-        .ends(RunStatus::Success);
-}
-
-#[test]
-fn what_was_rejected_is_left_out_and_the_run_says_so() {
-    workflow("sure asks\nundo after sure\nother")
-        .then(&["ask sure", "start other"])
-        .happens(answer("sure", "ann", Answer::Rejected))
-        .happens(answer("sure", "bob", Answer::Approved))
-        .then(&["settle sure: rejected by ann"])
-        .then(&["skip sure: it was rejected by ann: not now"])
-        .then(&["skip undo: it comes after `sure`, which was skipped"])
-        .succeeds("other")
-        .ends(RunStatus::Rejected);
-}
-
-#[test]
-fn an_approval_that_nobody_gave_in_time_is_a_no() {
-    let mut story = workflow("sure asks\nundo after sure");
-    let question = Question { quorum: 2, expires_at: Some(5_000), ..Question::default() };
-    story
-        .happens(Event::ApprovalAsked { step: name("sure"), question })
-        .happens(answer("sure", "ann", Answer::Approved))
-        .happens(answer("sure", "ann", Answer::Approved))
-        .ends(RunStatus::Waiting);
-    assert_eq!(story.state.wake_at(), Some(5_000));
-
-    story.state.tell_time(5_000);
-
-    story
-        .then(&["settle sure: expired by "])
-        .then(&["skip sure: nobody answered in time"])
-        .then(&["skip undo: it comes after `sure`, which was skipped"])
-        .ends(RunStatus::Rejected);
-}
-
-/// A record of writes, each with the status of its answer; 0 for one without an answer.
-fn writes(statuses: &[u16], repeatable: Option<journal::Repeatable>) -> StepRecord {
-    let mut record = StepRecord::default();
-    for (number, status) in (1..).zip(statuses) {
-        let effect = journal::Effect { writes: true, repeatable, ..journal::conformance::effect() };
-        let (step, readings) = (name("a"), journal::Readings::default());
-        record.apply(&Event::EffectIntended { step, attempt: 1, number, effect, readings });
-        if *status > 0 {
-            let outcome =
-                journal::EffectOutcome::Answered { status: *status, bytes: 0, redacted: 0 };
-            let step = name("a");
-            record.apply(&Event::EffectSettled { step, attempt: 1, number, outcome, reply: None });
-        }
-    }
-    record
-}
-
-fn retryable() -> Failure {
-    let disposition = Disposition::Retryable;
-    Failure { disposition, ..Failure::permanent("test.busy", "busy") }
-}
-
-impl Story {
-    /// The attempt of `a` ends like this, and what follows from it happens.
-    fn attempt_ends(&mut self, failure: Failure, record: StepRecord) -> Event {
-        let event = self.state.end_of_attempt(&name("a"), 1, Err(failure), record, 1023);
-        self.happens(event.clone());
-        event
-    }
-}
-
-#[test]
-fn a_step_that_may_do_better_is_tried_again_after_a_wait() {
-    let mut story = workflow("a");
-    story.then(&["start a"]);
-
-    let event = story.attempt_ends(retryable(), StepRecord::default());
-
-    assert!(matches!(event, Event::AttemptFailed { delay_ms: 1000, .. }), "{event:?}");
-    story.then(&[]);
-    assert_eq!(story.state.wake_at(), Some(1000));
-    story.state.tell_time(999);
-    story.then(&[]);
-    story.state.tell_time(1000);
-    story.then(&["start a"]);
-    assert!(matches!(
-        story.attempt_ends(retryable(), StepRecord::default()),
-        Event::AttemptFailed { delay_ms: 2000, .. }
-    ));
-    story.state.tell_time(9_000);
-    story.then(&["start a"]);
-    let event = story.attempt_ends(retryable(), StepRecord::default());
-    assert!(matches!(event, Event::StepFailed { .. }), "three tries: {event:?}");
-    story.ends(RunStatus::Failure);
-}
-
-#[test]
-fn what_has_changed_something_is_not_done_again() {
-    let mut story = workflow("a");
-    story.then(&["start a"]);
-    story.attempt_ends(retryable(), writes(&[201, 200, 429], None));
-    story.state.tell_time(60_000);
-    story.then(&["resume a keep 2"]);
-}
-
-#[test]
-fn a_write_of_unknown_outcome_is_never_tried_again_by_itself() {
-    let mut story = workflow("a");
-    story.then(&["start a"]);
-
-    let event = story.attempt_ends(retryable(), writes(&[201, 0], None));
-
-    assert!(matches!(event, Event::OutcomeUnknown { number: 2, .. }), "{event:?}");
-    story.ends(RunStatus::Waiting).happens(Event::OutcomeSettled {
-        step: name("a"),
-        attempt: 1,
-        number: 2,
-        done: true,
-        by: "ann".to_owned(),
-        reason: None,
-    });
-    story.then(&["resume a keep 2"]).succeeds("a").ends(RunStatus::Success);
-}
-
-#[test]
-fn a_write_that_may_be_repeated_is_until_the_tries_are_used_up() {
-    let conditional = Some(journal::Repeatable::Conditional);
-    let broken = || Failure::permanent("ambiguous", "nobody knows");
-    let mut story = workflow("a");
-    story.then(&["start a"]);
-    for _ in 0..2 {
-        let event = story.attempt_ends(broken(), writes(&[0], conditional));
-        assert!(matches!(event, Event::AttemptFailed { .. }), "{event:?}");
-        story.state.tell_time(i64::MAX);
-        story.then(&["resume a keep 1"]);
-    }
-    let event = story.attempt_ends(broken(), writes(&[0], conditional));
-    assert!(matches!(event, Event::OutcomeUnknown { number: 1, .. }), "{event:?}");
-    story.ends(RunStatus::Waiting);
-}
-
-#[test]
-fn a_write_that_was_answered_with_a_fault_of_the_far_side_is_not_sent_again_unasked() {
-    let mut story = workflow("a");
-    story.then(&["start a"]);
-    let event = story.attempt_ends(retryable(), writes(&[503], None));
-    assert!(matches!(event, Event::StepFailed { .. }), "{event:?}");
-    let mut story = workflow("a");
-    story.then(&["start a"]);
-    let repeatable = Some(journal::Repeatable::Idempotent);
-    let event = story.attempt_ends(retryable(), writes(&[503], repeatable));
-    assert!(matches!(event, Event::AttemptFailed { .. }), "{event:?}");
-}
-
-#[test]
-fn a_step_that_had_found_out_and_written_again_is_in_no_doubt() {
-    let mut story = workflow("a");
-    story.then(&["start a"]);
-    let event = story.attempt_ends(Failure::permanent("x", "x"), writes(&[0, 400], None));
-    assert!(matches!(event, Event::StepFailed { .. }), "{event:?}");
-}
-
-#[test]
-fn a_step_that_does_something_else_than_before_is_over() {
-    let mut story = workflow("a");
-    story.then(&["start a"]);
-    let event = story.attempt_ends(Failure::permanent(DIVERGED, "x"), writes(&[0], None));
-    assert!(matches!(event, Event::StepFailed { .. }), "{event:?}");
-}
-
-#[test]
-fn nothing_is_tried_again_when_the_time_is_up() {
-    let mut plan = plan(vec![step("a")]);
-    plan.extras.timeout_seconds = Some(10);
-    let mut story = Story { state: RunState::new(RunId::fresh(), &plan).expect("a plan") };
-    story.then(&["start a"]);
-    assert_eq!(story.state.wake_at(), Some(10_000));
-    let late = Failure { retry_after_ms: Some(20_000), ..retryable() };
-    let event = story.attempt_ends(late, StepRecord::default());
-    assert!(matches!(event, Event::StepFailed { .. }), "it would be too late: {event:?}");
-
-    let mut story = Story { state: RunState::new(RunId::fresh(), &plan).expect("a plan") };
-    story.then(&["start a"]).state.tell_time(10_000);
-    assert_eq!(story.state.is_out_of_time(), Some(Duration::from_secs(10)));
-    story.happens(Event::RunTimedOut { seconds: 10 }).then(&[]);
-    assert_eq!(story.state.is_out_of_time(), None, "once is enough");
-    story.fails("a").ends(RunStatus::Failure);
-}
-
-#[test]
-fn a_run_that_is_opened_again_keeps_what_is_done() {
-    let mut story = workflow("a\nb after a\nc after b\nd");
-    story.then(&["start a", "start d"]).succeeds("a").succeeds("d").then(&["start b"]);
-    let event = story.state.end_of_attempt(
-        &name("b"),
-        1,
-        Err(Failure::permanent("x", "x")),
-        writes(&[201, 500], None),
-        0,
-    );
-    story.happens(event).then(&["skip c: it comes after `b`, which failed"]);
-    story.ends(RunStatus::Failure).happens(Event::RunFinished { status: RunStatus::Failure });
-    let steps = story.state.behind(None).expect("steps");
-    assert_eq!(steps, [name("b"), name("c")]);
-    assert_eq!(story.state.behind(Some(&name("a"))).expect("steps").len(), 3);
-
-    story.happens(Event::RunReopened { by: "ann".to_owned(), steps, heard: 0 });
-
-    story.then(&["resume b keep 1"]).succeeds("b").then(&["start c"]).succeeds("c");
-    story.ends(RunStatus::Success);
-}
-
-#[test]
-fn a_plan_asks_nobody_and_goes_on_behind_a_write_that_it_does_not_make() {
-    let mut story = workflow("sure asks\na after sure\nb after a\nc needs a.x");
-    story.state.plan_only();
-    let yes = "settle sure: approved by the plan, which takes every answer for a yes";
-    story.then(&["ask sure"]).then(&[yes]).then(&["pass sure"]).then(&["start a"]);
-
-    story.attempt_ends(Failure::permanent(WITHHELD, "x"), StepRecord::default());
-
-    story.then(&[
-        "start b",
-        "skip c: it needs the output `x` of `a`, whose write a plan does not make",
-    ]);
-}
-
-#[test]
-fn nobody_is_asked_about_what_is_not_needed() {
-    workflow("look\nsure after look asks\nundo after sure")
-        .then(&["start look"])
-        .fails("look")
-        .then(&["skip sure: it comes after `look`, which failed"])
-        .then(&["skip undo: it comes after `sure`, which was skipped"])
-        .ends(RunStatus::Failure);
-}
-
-#[test]
-fn steps_that_wait_for_each_other_fail_instead_of_hanging() {
-    workflow("a after b\nb after a\nc")
-        .then(&["start c"])
-        .succeeds("c")
-        .then(&[
-            "fail a: step.stuck: it waits for `b`, and that waits for it in turn",
-            "fail b: step.stuck: it waits for `a`, and that waits for it in turn",
-        ])
-        .ends(RunStatus::Failure);
-}
-
-#[test]
-fn a_cancelled_run_starts_nothing_and_ends_with_its_last_step() {
-    workflow("a\nb\nc after a")
-        .then(&["start a", "start b"])
-        .happens(Event::CancelRequested { by: "eric".into() })
-        .succeeds("a")
-        .then(&[])
-        .fails("b")
-        .ends(RunStatus::Cancelled);
-}
-
-#[test]
-fn an_interrupted_step_runs_again_with_the_same_inputs() {
-    let spec = json!({"at": {"$fn.now": []}});
-    let late = PlannedStep { spec, ..step("b after a") };
-    let mut story = of(vec![step("a"), late]);
-    story.then(&["start a"]).state.apply(&succeeded("a")).expect("fit");
-    story.state.written(1_795_356_181_000);
-    let first = story.inputs();
-    story.then(&["start b"]);
-    assert_eq!(story.state.running(), [(name("b"), 1)]);
-
-    story.happens(Event::StepInterrupted { step: name("b"), attempt: 1 });
-
-    assert_eq!(first, json!({"at": "2026-11-22T14:03:01Z"}));
-    let Next::Do(decisions) = story.state.what_next() else { panic!("nothing to do") };
-    let [Decision::Resume(start, u32::MAX)] = &decisions[..] else { panic!("{decisions:?}") };
-    assert_eq!((start.attempt, &start.inputs), (1, &first));
-}
-
-fn succeeded(step: &str) -> Event {
-    Event::StepSucceeded { step: name(step), attempt: 1, outputs: serde_json::Map::new() }
-}
-
-#[test]
-fn a_finished_run_stays_finished() {
-    workflow("a")
-        .then(&["start a"])
-        .succeeds("a")
-        .happens(Event::RunFinished { status: RunStatus::Failure })
-        .ends(RunStatus::Failure);
-}
-
-#[test]
-fn what_is_no_run_is_refused() {
-    let run = RunId::fresh();
-    let refused = |steps: Vec<PlannedStep>| {
-        RunState::new(run.clone(), &plan(steps)).map(|_| ()).expect_err("refuse")
-    };
-    assert_eq!(refused(vec![step("a"), step("a")]), PlanError::Twice { step: name("a") });
-    assert_eq!(refused(vec![step("a after b")]), PlanError::NoSuchStep { step: name("b") });
-
-    let strange = Recorded { position: 0, at: 0, event: succeeded("a") };
-    assert_eq!(RunState::replay(&[]).map(|_| ()), Err(PlanError::NoStart));
-    assert_eq!(RunState::replay(&[strange]).map(|_| ()), Err(PlanError::NoStart));
-    let mut state = workflow("a").state;
-    let refused = state.apply(&succeeded("b"));
-    assert_eq!(refused, Err(PlanError::NoSuchStep { step: name("b") }));
-}
-
-/// Numbers that look random and are the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        usize::try_from(self.0 >> 33).expect("31 bits") % end
-    }
-
-    /// Up to 7 steps that wait for any others, circles included.
-    fn workflow(&mut self) -> Vec<PlannedStep> {
-        let count = 1 + self.below(7);
-        let steps = (0..count).map(|number| {
-            let mut line = format!("s{number}");
-            if number > 0 && self.below(3) > 0 {
-                let reach = if self.below(8) == 0 { count } else { number };
-                line.push_str(&format!(" after s{}", self.below(reach)));
-            }
-            if number > 0 && self.below(3) == 0 {
-                line.push_str(&format!(" needs s{}.x", self.below(number)));
-            }
-            if self.below(5) == 0 {
-                line.push_str(" when ${parameters.no}");
-            } else if number > 0 && self.below(5) == 0 {
-                line.push_str(&format!(" when ${{steps.s{}.failed}}", self.below(number)));
-            }
-            step(&line)
-        });
-        steps.collect()
-    }
-}
-
-#[test]
-fn every_workflow_ends_with_each_step_settled_once_and_in_order() {
-    let mut dice = Dice(7);
-    for round in 0..2_000 {
-        let steps = dice.workflow();
-        let plan = Box::new(plan(steps.clone()));
-        let run = RunId::fresh();
-        let (by, drill) = (String::new(), false);
-        let mut events = Vec::new();
-        let mut tell = |event| {
-            let position = events.len() as u64;
-            events.push(Recorded { position, at: position as i64, event });
-            RunState::replay(&events).expect("a run")
-        };
-        let mut state = tell(Event::RunStarted { run, plan, by, drill, context: Box::default() });
-        let mut settled: Vec<StepName> = Vec::new();
-        let mut running: Vec<StepName> = Vec::new();
-        for turn in 0.. {
-            assert!(turn < 100, "round {round} does not end: {steps:#?}");
-            let decisions = match state.what_next() {
-                Next::End(status) => {
-                    assert!(status.is_final() && running.is_empty(), "round {round}: {status:?}");
-                    break;
-                }
-                Next::Do(decisions) => decisions,
-                Next::Wait => {
-                    let step = running.swap_remove(dice.below(running.len()));
-                    settled.push(step.clone());
-                    let outputs = json!({"x": 1}).as_object().expect("a mapping").clone();
-                    state = tell(match dice.below(4) {
-                        0 => Event::StepFailed {
-                            step,
-                            attempt: 1,
-                            failure: Failure::permanent("test.failure", "it broke"),
-                        },
-                        _ => Event::StepSucceeded { step, attempt: 1, outputs },
-                    });
-                    continue;
-                }
-            };
-            for decision in decisions {
-                let event = match decision {
-                    Decision::Start(start) => {
-                        let planned = steps.iter().find(|step| step.name == start.step);
-                        let after = &planned.expect("planned").after;
-                        assert!(after.iter().all(|step| settled.contains(step)), "round {round}");
-                        running.push(start.step.clone());
-                        Event::StepStarted { step: start.step, attempt: 1 }
-                    }
-                    Decision::Skip { step, reason } => {
-                        settled.push(step.clone());
-                        Event::StepSkipped { step, reason }
-                    }
-                    Decision::Resume(..)
-                    | Decision::Ask { .. }
-                    | Decision::Settle { .. }
-                    | Decision::Pass { .. } => panic!("nobody is asked and nothing is retried"),
-                    Decision::Fail { step, attempt, failure } => {
-                        settled.push(step.clone());
-                        Event::StepFailed { step, attempt, failure }
-                    }
-                };
-                state = tell(event);
-            }
-        }
-        settled.sort();
-        let mut names: Vec<StepName> = steps.into_iter().map(|step| step.name).collect();
-        names.sort();
-        assert_eq!(settled, names, "round {round}");
-    }
 }

@@ -98,8 +98,7 @@ impl Page {
 fn no_answer(call: &EffectView) -> String {
     match &call.outcome {
         Some(EffectOutcome::InDoubt { message }) => format!(": {}", escape::plain(message)),
-        Some(EffectOutcome::Answered { .. } | EffectOutcome::NotMade { .. }) | None => {
-            ", no answer".to_owned()
-        }
+        Some(EffectOutcome::Answered { status, .. }) => format!(", answered {status}"),
+        Some(EffectOutcome::NotMade { .. }) | None => ", no answer".to_owned(),
     }
 }
