@@ -7,7 +7,7 @@ DRILL   := -p public_id=117
 # The programs as the tests need them: built beside the tests, they can be told where to die.
 BINS    := --workspace --bins --exclude 'datadog-*' --exclude 'kubernetes-*'
 
-.PHONY: help demo build components probe test test-cluster sweep-cluster lint docs bench bench-cluster clean
+.PHONY: help demo build components probe test test-cluster sweep many sweep-cluster lint docs bench bench-cluster clean
 
 help:            ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,13 @@ test: components probe ## All tests
 test-cluster: components ## The step beside the real kubectl, on a real control plane
 	cargo build $(BINS)
 	target/debug/cluster scenarios --bowline target/debug/bowline
+
+sweep: components ## The drill's runbook killed at 500 random instants, and gone on with
+	cargo build $(BINS)
+	BOWLINE_SWEEP=500 cargo nextest run --workspace --profile long -E 'binary(sweep)'
+
+many:            ## Ten thousand runs in one store, as people get the program
+	cargo test --release -p scheduler --test many -- --nocapture
 
 sweep-cluster: components ## `rollout undo` killed and gone on with, on a real control plane
 	cargo build $(BINS)

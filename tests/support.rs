@@ -222,6 +222,19 @@ pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("SKIPPED: {} is not there", path.display());
+    skipped(&format!("{} is not there", path.display()));
     None
+}
+
+/// Says that a test could not be made here, and adds a line to the file that `BOWLINE_TEST_SKIPS`
+/// names: what a test prints that passes is seen by nobody.
+#[expect(clippy::disallowed_methods, reason = "the file is named by who starts the tests")]
+pub(crate) fn skipped(why: &str) {
+    eprintln!("SKIPPED: {why}");
+    if let Some(list) = std::env::var_os("BOWLINE_TEST_SKIPS") {
+        let list = std::fs::OpenOptions::new().create(true).append(true).open(list);
+        let line = format!("{why}\n");
+        let noted = list.and_then(|mut list| std::io::Write::write_all(&mut list, line.as_bytes()));
+        noted.expect("note what is skipped");
+    }
 }

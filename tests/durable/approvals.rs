@@ -3,7 +3,7 @@
 use crate::far::{Far, Way};
 use crate::guests;
 use crate::ongoing::{Ongoing, at_once, events_of, on_record};
-use crate::support::{Place, root};
+use crate::support::{Place, root, skipped, user};
 use crate::workflows::{approval, plain, tell, workflow};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -55,7 +55,7 @@ fn f22_nothing_is_done_before_the_answer_and_all_of_it_after() {
     let events = on_record(&place, "@latest");
     let given = events_of(&events, "approval-given");
     assert_eq!(given.len(), 1);
-    assert_eq!((&given[0]["by"], &given[0]["reason"]), (&"root".into(), &"looks right".into()));
+    assert_eq!((&given[0]["by"], &given[0]["reason"]), (&user().into(), &"looks right".into()));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn f22_who_answers_second_is_told_who_was_first() {
     for verb in ["approve", "deny"] {
         let second = place.run(&[verb, "@latest", "confirm"]);
         assert_ne!(second.code, 0, "{verb}");
-        second.says(&["root", "approved"]);
+        second.says(&[&user(), "approved"]);
     }
 
     place.run(&["runs", "resume", "@latest", "--json"]).ends(0);
@@ -101,7 +101,7 @@ fn f22_who_answers_second_to_a_run_that_goes_on_is_told_who_was_first() {
 
     assert_ne!(second.code, 0);
     far.wait_for("POST /act", 1);
-    second.says(&["root", "approved"]);
+    second.says(&[&user(), "approved"]);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn f22_of_those_who_answer_at_once_exactly_one_wins_and_the_others_hear_who() {
             _ => ("rejected", 1),
         };
         for done in ended.iter().filter(|done| done.code != 0) {
-            done.says(&["root", verdict]);
+            done.says(&[&user(), verdict]);
         }
         let done = match run {
             Some(run) => run.end(),
@@ -253,7 +253,7 @@ fn f22_an_answer_survives_the_process_that_gave_it_or_was_not_given() {
         let again = place.run(&["approve", "@latest", "confirm"]);
         assert_eq!(again.code == 0, !counts, "{point}: {}", again.stderr);
         if counts {
-            again.says(&["root", "approved"]);
+            again.says(&[&user(), "approved"]);
         }
         place.run(&["runs", "resume", "@latest", "--json"]).ends(0);
         assert_eq!(far.lines(), ["POST /act"], "{point}");
@@ -269,7 +269,7 @@ fn plays_others() -> bool {
     if String::from_utf8_lossy(&me).trim() == "0" {
         return true;
     }
-    eprintln!("SKIPPED: needs root, to answer as other users");
+    skipped("needs root, to answer as other users");
     false
 }
 

@@ -3,8 +3,8 @@
 
 use crate::far::{Far, Way};
 use crate::ongoing::{at_once, events_of, on_record};
-use crate::support::Place;
 use crate::support::services::Services;
+use crate::support::{Place, user};
 use crate::workflows::{approval, ask, tell, workflow};
 use serde_json::{Value, json};
 
@@ -177,7 +177,7 @@ fn f12_what_a_person_says_was_done_is_not_done_again() {
             .says(&["runs resume"]);
         let second = place.run(&["runs", "resolve", "@latest", "tell", "--outcome", "not-done"]);
         assert_ne!(second.code, 0);
-        second.says(&["root", "done"]);
+        second.says(&[&user(), "done"]);
         let done = place.run(&["runs", "resume", "@latest", "--json"]);
 
         assert_eq!(done.ends(0).finished()["status"], "success");
@@ -187,7 +187,7 @@ fn f12_what_a_person_says_was_done_is_not_done_again() {
         let events = on_record(&place, "@latest");
         let settled = events_of(&events, "outcome-settled");
         assert_eq!(settled.len(), 1);
-        assert_eq!((&settled[0]["by"], &settled[0]["done"]), (&"root".into(), &true.into()));
+        assert_eq!((&settled[0]["by"], &settled[0]["done"]), (&user().into(), &true.into()));
         assert_eq!(settled[0]["reason"], "I see it");
     }
 }
@@ -261,7 +261,7 @@ fn f12_of_those_who_settle_it_at_once_one_counts_and_the_others_are_told() {
     assert_eq!(won.len(), 1, "{:?}", ended.iter().map(|done| &done.stderr).collect::<Vec<_>>());
     let counts = said[won[0]];
     for done in ended.iter().filter(|done| done.code != 0) {
-        done.says(&["root has said so before", counts]);
+        done.says(&[&format!("{} has said so before", user()), counts]);
     }
     place.run(&["runs", "resume", "@latest", "--json"]).ends(0);
     let sent = if counts == "done" { 1 } else { 2 };

@@ -2,7 +2,7 @@
 //! terminal or a Markdown reader would obey.
 
 use crate::far::{Far, Way};
-use crate::support::Place;
+use crate::support::{Place, user};
 use crate::workflows::{ask, tell, workflow};
 
 /// What would steer a terminal: control characters but for the end of a line, and what turns text.
@@ -26,9 +26,10 @@ fn a_report_tells_who_what_when_and_from_where_to_where() {
     assert!(text.starts_with("# "), "{text}");
     // `2026-11-22T15:03:01.123Z` stands there as `2026-11-22 15:03:01`.
     let started = started[..19].replace('T', " ");
+    let by = format!("`{}`", user());
     for part in [
         run.as_str(),
-        "`root`",
+        by.as_str(),
         "drill",
         started.as_str(),
         "revision",
@@ -141,7 +142,7 @@ fn a_report_holds_what_people_said() {
 
     let report = place.run(&["runs", "report", "@latest"]);
 
-    for part in ["seen by two", "not there", "root", "POST /act"] {
+    for part in ["seen by two", "not there", &user(), "POST /act"] {
         assert!(report.ends(0).stdout.contains(part), "`{part}` is not in:\n{}", report.stdout);
     }
     assert_eq!(far.count("POST /act"), 2);

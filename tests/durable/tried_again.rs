@@ -2,7 +2,7 @@
 
 use crate::far::{Far, Way};
 use crate::ongoing::{Ongoing, at_once, events_of, on_record};
-use crate::support::Place;
+use crate::support::{Place, user};
 use crate::workflows::{ask, tell, workflow};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,7 +47,7 @@ fn a_run_is_tried_again_from_what_failed_and_reuses_what_is_done() {
         let events = on_record(&place, "@latest");
         let reopened = events_of(&events, "run-reopened");
         assert_eq!(reopened.len(), 1);
-        assert_eq!(reopened[0]["by"], "root");
+        assert_eq!(reopened[0]["by"], user());
         assert_eq!(reopened[0]["steps"], serde_json::json!(["two", "three"]));
         // Once more there is nothing to try again.
         let again = place.run(&["runs", "retry", "@latest"]);

@@ -4,7 +4,7 @@
 use crate::far::{Far, Way};
 use crate::guests;
 use crate::ongoing::{Ongoing, at_once, events_of, on_record};
-use crate::support::Place;
+use crate::support::{Place, skipped};
 use crate::workflows::{approval, ask, plain, tell, workflow};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -163,7 +163,7 @@ fn settings_that_another_user_has_written_are_not_taken_unasked() {
     place.write("other/bowline.yaml", "policy: {default: allow}\n");
     place.write("other/w.yaml", "steps: []\n");
     if std::os::unix::fs::chown(place.path("bowline.yaml"), Some(65_534), None).is_err() {
-        eprintln!("SKIPPED: needs root, to make a file somebody else's");
+        skipped("needs root, to make a file somebody else's");
         return;
     }
 

@@ -3,9 +3,8 @@
 //! An hour ahead, an hour back, to 1970. The wait for the next try is neither cut short nor drawn
 //! out, no time in the journal goes back, and nothing took less than no time.
 
-use crate::disk::skipped;
 use crate::ground::{Ground, waits_until};
-use crate::support::Done;
+use crate::support::{Done, skipped};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;

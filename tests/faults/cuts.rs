@@ -3,8 +3,9 @@
 //! The journal is on a file system in a file, and what was not flushed has not reached that file.
 //! The program is stopped at some instant, the file is copied, and the copy is all that is left.
 
-use crate::disk::{Disk, makes_image, skipped};
+use crate::disk::{Disk, makes_image};
 use crate::ground::{Dice, Ground, RESUME, RUN, rounds, signals};
+use crate::support::skipped;
 use std::fs;
 use std::time::{Duration, Instant};
 

@@ -139,7 +139,7 @@ fn damaged(
     for (behind, mut bytes) in kept {
         if behind == if of_log { "-wal" } else { "" } {
             let (head, frame) = if of_log { (LOG_HEAD, FRAME_HEAD) } else { (0, 0) };
-            how = DAMAGES[round % DAMAGES.len()].strikes(&mut bytes, head, frame, dice);
+            how = DAMAGES[(round / 2) % DAMAGES.len()].strikes(&mut bytes, head, frame, dice);
         }
         fs::write(ground.file(behind), bytes).expect("lay the damaged copy");
     }

@@ -101,8 +101,3 @@ pub(crate) fn makes_image(path: &Path, bytes: u64) -> Option<()> {
         .status();
     made.is_ok_and(|status| status.success()).then_some(())
 }
-
-/// Says that a test could not be made here.
-pub(crate) fn skipped(why: &str) {
-    eprintln!("SKIPPED: {why}");
-}

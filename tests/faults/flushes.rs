@@ -4,9 +4,8 @@
 //! program stops at once, says why, and writes nothing more; what it had heard to be flushed
 //! before is there for whoever goes on.
 
-use crate::disk::skipped;
 use crate::ground::{Ground, RESUME, RUN, rounds};
-use crate::support::Done;
+use crate::support::{Done, skipped};
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,8 @@
 //! Fault 5: the disk that the journal is on becomes full in the middle of a run.
 
-use crate::disk::{Disk, skipped};
+use crate::disk::Disk;
 use crate::ground::{Ground, RESUME, RUN};
+use crate::support::skipped;
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
@@ -119,7 +120,7 @@ fn f05_a_run_on_a_full_disk_says_so_and_ends_when_there_is_room() {
 }
 
 #[test]
-fn f05_the_ballast_brings_a_run_to_its_end() {
+fn f05_the_ballast_is_given_up_and_the_run_ends_or_says_why_it_can_not() {
     let Some((ground, _folder)) = small() else { return };
     lets_answers_wait(&ground);
     let started = ground.start(RUN);

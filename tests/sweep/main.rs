@@ -11,8 +11,9 @@
 mod support;
 
 use serde_json::Value;
+use std::cell::RefCell;
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use support::Place;
 use support::services::Services;
@@ -26,6 +27,19 @@ struct Ground {
     services: Services,
     /// What stands in the environment of the program that is killed and of the one that resumes.
     environment: Vec<(String, String)>,
+    /// The newest run that was seen.
+    newest: RefCell<Option<Value>>,
+}
+
+/// What was left of a run that was killed.
+#[derive(Debug)]
+enum Left {
+    /// It was killed before it had begun.
+    Nothing,
+    /// It was killed behind its end.
+    Ended(Outcome),
+    /// It was in the middle, and was resumed.
+    Resumed(Outcome),
 }
 
 /// How a killed and resumed run came out.
@@ -48,7 +62,8 @@ impl Ground {
         place.runbook();
         let services = Services::start(&place);
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Self { place, services, environment: environment.iter().map(own).collect() }
+        let environment = environment.iter().map(own).collect();
+        Self { place, services, environment, newest: RefCell::default() }
     }
 
     /// Runs to the end without being killed; gives when the first event came, and the last.
@@ -58,22 +73,25 @@ impl Ground {
         let child = self.place.command(RUN).stdout(Stdio::piped()).spawn();
         let mut child = child.expect("start the program");
         let mut lines = BufReader::new(child.stdout.take().expect("its stdout")).lines();
-        assert!(lines.next().is_some(), "it says something");
+        let line = lines.next().expect("it says something").expect("text");
+        let line: Value = serde_json::from_str(&line).expect("JSON");
+        self.newest.replace(Some(line["run"].clone()));
         let first = began.elapsed();
         assert!(lines.count() > 0, "and more");
         assert!(child.wait().expect("wait for it").success());
         (first, began.elapsed())
     }
 
-    /// Starts the run with a place to die at. Whether it died.
+    /// Starts the run with a place to die at. Whether it died; else it must have succeeded.
     fn dies_at(&self, point: &str) -> bool {
         let mut command = self.place.command(RUN);
         command.envs(self.environment.iter().cloned()).env("BOWLINE_TEST_KILL", point);
         let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
-        status.expect("start the program").code().is_none()
+        died(status.expect("start the program"))
     }
 
-    /// Starts the run and kills it after `wait`. Whether it was still there.
+    /// Starts the run and kills it after `wait`. Whether it was still there; else it must have
+    /// succeeded.
     fn is_killed_after(&self, wait: Duration) -> bool {
         let mut command = self.place.command(RUN);
         command.envs(self.environment.iter().cloned());
@@ -82,16 +100,23 @@ impl Ground {
         std::thread::sleep(wait);
         // SIGKILL.
         child.kill().expect("kill it");
-        child.wait().expect("wait for it").code().is_none()
+        died(child.wait().expect("wait for it"))
     }
 
-    /// Brings the newest run to its end, if there is one that has begun.
-    fn resumed(&self) -> Option<Outcome> {
+    /// Brings the newest run to its end, if it has begun and not ended.
+    fn resumed(&self) -> Left {
         let runs = self.place.run(&["runs", "list", "--json", "-n", "1", "--config", "drill.yaml"]);
-        let newest = runs.ends(0).json().into_iter().next()?;
-        if newest["status"] != "running" {
-            // It was killed before it had begun, or behind its end.
-            return None;
+        let newest = runs.ends(0).json().into_iter().next();
+        let status = newest.as_ref().map(|newest| newest["status"].clone());
+        let name = newest.map(|newest| newest["run"].clone());
+        let is_new = name != self.newest.replace(name.clone());
+        match status.as_ref().and_then(Value::as_str).filter(|_| is_new) {
+            None => {
+                assert_eq!(self.services.effects(), Vec::<String>::new(), "without a run");
+                return Left::Nothing;
+            }
+            Some("success") => return Left::Ended(self.outcome(0, Duration::ZERO, String::new())),
+            Some(status) => assert_eq!(status, "running", "{name:?}"),
         }
         let began = Instant::now();
         let arguments = ["runs", "resume", "@latest", "--config", "drill.yaml", "--json"];
@@ -108,14 +133,19 @@ impl Ground {
         }
         let output = child.wait_with_output().expect("wait for it");
         said += &String::from_utf8_lossy(&output.stderr);
-        Some(Outcome {
-            code: output.status.code().unwrap_or(-1),
-            effects: self.services.effects(),
-            image: image(&self.services.picture()),
-            first_event,
-            said,
-        })
+        Left::Resumed(self.outcome(output.status.code().unwrap_or(-1), first_event, said))
     }
+
+    fn outcome(&self, code: i32, first_event: Duration, said: String) -> Outcome {
+        let image = image(&self.services.picture());
+        Outcome { code, effects: self.services.effects(), image, first_event, said }
+    }
+}
+
+/// Whether it was killed. What was not must have done its work.
+fn died(status: ExitStatus) -> bool {
+    assert!(status.success() || status.code().is_none(), "it ended by itself: {status}");
+    status.code().is_none()
 }
 
 /// The image of the runbook's Deployment.
@@ -149,7 +179,10 @@ fn sweep(ground: &Ground, point: &str) -> (u32, Vec<String>) {
         if !ground.dies_at(&format!("{point}:{time}")) {
             return (time - 1, findings);
         }
-        let Some(outcome) = ground.resumed() else { continue };
+        let outcome = match ground.resumed() {
+            Left::Nothing => continue,
+            Left::Ended(outcome) | Left::Resumed(outcome) => outcome,
+        };
         if outcome.first_event > Duration::from_secs(1) {
             eprintln!("{point}:{time}: the first event came after {:?}", outcome.first_event);
         }
@@ -205,11 +238,18 @@ fn f02_killed_at_random_instants() {
         random ^= random << 17;
         let share = (random % 1000) as u32;
         ground.services.reset();
-        if !ground.is_killed_after(first + window * share / 1000) {
-            continue;
-        }
-        let Some(outcome) = ground.resumed() else { continue };
-        resumed += 1;
+        let killed = ground.is_killed_after(first + window * share / 1000);
+        let outcome = match ground.resumed() {
+            Left::Nothing => {
+                assert!(killed, "round {round} ended without a run");
+                continue;
+            }
+            Left::Ended(outcome) => outcome,
+            Left::Resumed(outcome) => {
+                resumed += 1;
+                outcome
+            }
+        };
         slowest = slowest.max(outcome.first_event);
         if let Some(wrong) = outcome.wrong() {
             panic!("round {round}, killed after {share} thousandths of {window:?}: {wrong}");

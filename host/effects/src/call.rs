@@ -24,7 +24,7 @@ pub struct Grant {
     pub(crate) connection: Arc<str>,
     /// Where the connection leads; None where that does not matter.
     pub(crate) address: Option<Arc<str>>,
-    scope: Arc<Effective>,
+    pub(crate) scope: Arc<Effective>,
     own: Arc<OwnBudget>,
     depth: u8,
 }

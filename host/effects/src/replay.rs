@@ -186,6 +186,10 @@ impl Grant {
     ) -> Result<Answer, CallError> {
         let Some(effect) = &call.effect else {
             return match self.told(&call).await? {
+                Some(Err(error)) if error.reason == Reason::Exhausted => {
+                    self.attempt.budget.told_once();
+                    Err(error)
+                }
                 Some(told) => told,
                 None => Err(CallError::invalid("host.refused", "it was refused before, too")),
             };
@@ -216,6 +220,8 @@ impl Grant {
             }
             // Answered, and what the answer was is not kept.
             (Some(EffectOutcome::Answered { status: ..400, .. }), None) => {
+                // It stays known, also if the look for its answer fails.
+                self.note_found(call.number, true, "its answer").await?;
                 self.tell_done(&call, operation, wire).await
             }
             (Some(EffectOutcome::Answered { status, .. }), None) => {
@@ -341,6 +347,11 @@ impl Grant {
         wire: &dyn Wire,
         why: &str,
     ) -> Result<Answer, CallError> {
+        // What may not be sent any more is not on record as though it had been.
+        if let Err(refused) = self.scope.check(in_scope) {
+            self.refuse(operation, &refused).await?;
+            return Err(refused);
+        }
         self.note_again(call.number, why).await?;
         self.send_numbered(call.number, operation, in_scope, wire).await
     }

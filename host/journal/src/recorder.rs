@@ -133,7 +133,13 @@ impl StepRecorder {
     /// Those of [`Journal::append`]. The call must not be made then.
     pub async fn intend(&self, effect: Effect, readings: Readings) -> Result<u32, JournalError> {
         let number = self.next_number();
-        self.append(self.intended(number, effect, readings).into()).await?;
+        let intended = self.append(self.intended(number, effect, readings).into()).await;
+        intended.inspect_err(|error| {
+            // Whether or not it was written: the call is not made.
+            let (code, message) = ("host.journal".to_owned(), error.to_string());
+            let outcome = EffectOutcome::NotMade { code, message, denial: None };
+            self.note(&self.settled(number, outcome, None));
+        })?;
         Ok(number)
     }
 
