@@ -1,7 +1,8 @@
 //! The search for credentials in everything that a test produced.
 //!
-//! Every credential of every test begins with the same seven letters. They are searched for, in
-//! all encodings, so that half a credential is found as well as a whole one.
+//! Every credential that a test writes begins with the same seven letters; those that the program
+//! makes are named. Beginnings are searched for, in all encodings, so that half a credential is
+//! found as well as a whole one.
 
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
@@ -15,6 +16,9 @@ pub const CANARY: &str = "CANARY-0a1b/2c3d+4e5f\"6g7h=8i9j%0k1l2m3n";
 
 /// How each credential of the tests begins.
 const BEGINNING: &str = "CANARY-";
+
+/// Bytes of another credential that are searched for.
+const PART: usize = 16;
 
 /// Finds credentials.
 #[derive(Debug)]
@@ -46,7 +50,18 @@ impl Scanner {
     /// Never: the forms are few and short.
     #[must_use]
     pub fn new() -> Self {
-        let forms = forms();
+        Self::with(&[])
+    }
+
+    /// One that looks for these credentials as well.
+    ///
+    /// # Panics
+    ///
+    /// If there are thousands.
+    #[must_use]
+    pub fn with(others: &[String]) -> Self {
+        let parts = others.iter().map(|other| &other[..other.floor_char_boundary(PART)]);
+        let forms: Vec<_> = [BEGINNING].into_iter().chain(parts).flat_map(forms).collect();
         let automaton = AhoCorasick::new(forms.iter().map(|(_, form)| form)).expect("few forms");
         Self { forms, automaton }
     }
@@ -95,16 +110,16 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The beginning in all encodings.
-fn forms() -> Vec<(&'static str, Vec<u8>)> {
-    let bytes = BEGINNING.as_bytes();
+/// A beginning in all encodings.
+fn forms(beginning: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let bytes = beginning.as_bytes();
     let each = |form: fn(u8) -> String| bytes.iter().map(|b| form(*b)).collect::<String>();
     let mut forms = vec![
-        ("as it is", BEGINNING.to_owned()),
+        ("as it is", beginning.to_owned()),
         ("hexadecimal", each(|b| format!("{b:02x}"))),
         ("hexadecimal", each(|b| format!("{b:02X}"))),
-        ("percent-encoded", BEGINNING.replace('-', "%2D")),
-        ("percent-encoded", BEGINNING.replace('-', "%2d")),
+        ("percent-encoded", beginning.replace('-', "%2D")),
+        ("percent-encoded", beginning.replace('-', "%2d")),
         ("percent-encoded", each(|b| format!("%{b:02x}"))),
         ("percent-encoded", each(|b| format!("%{b:02X}"))),
         ("escaped for JSON", each(|b| format!("\\u{b:04x}"))),

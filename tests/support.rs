@@ -25,6 +25,8 @@ pub(crate) struct Place {
     environment: Vec<(String, String)>,
     /// The files in which the test itself has put a credential, as an operator keeps keys.
     keys: Mutex<Vec<PathBuf>>,
+    /// Credentials that the program has made.
+    made: Mutex<Vec<String>>,
     began: SystemTime,
 }
 
@@ -65,7 +67,13 @@ impl Place {
         fs::create_dir(folder.path().join("home")).expect("make a home");
         let began = fs::metadata(folder.path()).and_then(|folder| folder.modified());
         let began = began.expect("know when the folder was made");
-        Self { folder, environment: Vec::new(), keys: Mutex::default(), began }
+        Self {
+            folder,
+            environment: Vec::new(),
+            keys: Mutex::default(),
+            made: Mutex::default(),
+            began,
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -78,7 +86,7 @@ impl Place {
         fs::create_dir_all(path.parent().expect("a file has a folder")).expect("make its folder");
         fs::write(&path, &content).expect("write a file");
         let mut found = Found::default();
-        Scanner::new().bytes(name, content.as_ref(), &mut found);
+        self.scanner().bytes(name, content.as_ref(), &mut found);
         if !found.hits.is_empty() {
             self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(path);
         }
@@ -90,10 +98,39 @@ impl Place {
         self
     }
 
+    /// The program has made these credentials and keeps them in the file `name`; nowhere else are
+    /// they to be found.
+    #[allow(dead_code, reason = "not every test binary has practice services")]
+    pub(crate) fn made(&self, name: &str, credentials: Vec<String>) {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(self.path(name));
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).extend(credentials);
+    }
+
+    fn scanner(&self) -> Scanner {
+        Scanner::with(&self.made.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Copies the article's runbook here.
     pub(crate) fn runbook(&self) -> &Self {
         let text = fs::read(root().join("workflows/datadog-k8s-rollback.yaml")).expect("read it");
         self.write("runbook.yaml", text)
+    }
+
+    /// All workflows of the repository, with what belongs to them.
+    #[allow(dead_code, reason = "not every test binary runs them all")]
+    pub(crate) fn workflows(&self) -> &Self {
+        let folder = root().join("workflows");
+        for part in ["", "manifests"] {
+            for entry in fs::read_dir(folder.join(part)).expect("list them") {
+                let path = entry.expect("an entry").path();
+                if path.is_file() {
+                    let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+                    let name = Path::new(part).join(name);
+                    self.write(name.to_str().expect("a name"), fs::read(&path).expect("read it"));
+                }
+            }
+        }
+        self
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
@@ -115,7 +152,7 @@ impl Place {
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {
         let output = self.command(arguments).output().expect("start the program");
         let mut found = Found::default();
-        let scanner = Scanner::new();
+        let scanner = self.scanner();
         scanner.bytes("stdout", &output.stdout, &mut found);
         scanner.bytes("stderr", &output.stderr, &mut found);
         assert!(found.hits.is_empty(), "{arguments:?} tells a credential: {:#?}", found.hits);
@@ -126,7 +163,7 @@ impl Place {
     /// the test began: the journal and its log, what was kept for later, whatever else there is.
     /// The files in which the test keeps its keys are left out, by name.
     pub(crate) fn search(&self) -> Found {
-        let (scanner, mut found) = (Scanner::new(), Found::default());
+        let (scanner, mut found) = (self.scanner(), Found::default());
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone();
         scanner.folder(self.folder.path(), &|path| keys.iter().any(|key| key == path), &mut found);
         let old = |path: &Path| {
@@ -228,7 +265,6 @@ pub(crate) fn shared(path: &str) -> Option<PathBuf> {
 
 /// Says that a test could not be made here, and adds a line to the file that `BOWLINE_TEST_SKIPS`
 /// names: what a test prints that passes is seen by nobody.
-#[expect(clippy::disallowed_methods, reason = "the file is named by who starts the tests")]
 pub(crate) fn skipped(why: &str) {
     eprintln!("SKIPPED: {why}");
     if let Some(list) = std::env::var_os("BOWLINE_TEST_SKIPS") {

@@ -101,7 +101,7 @@ async fn one_commit(path: &Path) -> Duration {
     let journal = SqliteJournal::open(path).expect("open a journal");
     let (run, first) = journal::conformance::start("w");
     let owner = journal::conformance::owner(1);
-    let claim = journal.create(&run, &owner, first).await.expect("create");
+    let claim = journal.create(&run, &owner, first).await.expect("create").claim;
     let mut times = Vec::new();
     for _ in 0..200 {
         let event = journal::Event::CancelRequested { by: "x".to_owned() };
@@ -391,11 +391,11 @@ impl Ours {
         };
         let (run, context) = (RunId::fresh(), journal::RunContext::default());
         let owner = &self.owner;
-        let claim = scheduler::start(&run, plan, "bench", false, context, &**journal, owner).await;
-        let claim = claim.expect("start");
+        let ready = scheduler::start(&run, plan, "bench", false, context, &**journal, owner).await;
+        let ready = ready.expect("start");
         let (sandbox, stop) = (Arc::clone(&self.sandbox), CancellationToken::new());
         let options = scheduler::DriveOptions::default();
-        let status = scheduler::drive(claim, Arc::clone(journal), sandbox, stop, options).await;
+        let status = scheduler::drive(ready, Arc::clone(journal), sandbox, stop, options).await;
         assert_eq!(status.expect("drive"), journal::RunStatus::Success);
     }
 }

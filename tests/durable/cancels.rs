@@ -150,10 +150,8 @@ fn f21_a_run_that_waits_for_an_approval_and_that_nobody_drives_is_ended_by_the_c
 #[test]
 fn f21_a_read_in_flight_is_given_up() {
     let far = Far::start(|_, _| Way::Hang);
-    let mut place = Place::new();
-    far.settings(&mut place, "");
     let steps = [ask("a", "/never", ""), ask("b", "/b", "dependsOn: a\n")];
-    place.write("w.yaml", workflow("", &steps));
+    let place = far.place(&steps);
     let run = Ongoing::start(&place, &["run", "w.yaml", "--json"]);
     far.wait_for("GET /never", 1);
     let asked = Instant::now();
@@ -168,9 +166,7 @@ fn f21_a_read_in_flight_is_given_up() {
 #[test]
 fn f21_a_write_in_flight_stays_in_doubt_and_is_said_to_be() {
     let far = Far::start(|_, _| Way::Hang);
-    let mut place = Place::new();
-    far.settings(&mut place, "");
-    place.write("w.yaml", workflow("", &[tell("a", "/never", ""), tell("b", "/b", "")]));
+    let place = far.place(&[tell("a", "/never", ""), tell("b", "/b", "")]);
     let run = Ongoing::start(&place, &["run", "w.yaml", "--json"]);
     far.wait_for("POST /never", 1);
     far.wait_for("POST /b", 1);
@@ -229,14 +225,12 @@ fn f21_what_was_done_before_the_cancel_stays_on_record() {
         "/never" => Way::Hang,
         _ => Way::json(200, r#"{"id": 7}"#),
     });
-    let mut place = Place::new();
-    far.settings(&mut place, "");
     let steps = [
         tell("first", "/first", ""),
         ask("second", "/never", "dependsOn: first\n"),
         tell("third", "/third", "dependsOn: second\n"),
     ];
-    place.write("w.yaml", workflow("", &steps));
+    let place = far.place(&steps);
     let run = Ongoing::start(&place, &["run", "w.yaml", "--json"]);
     far.wait_for("GET /never", 1);
 

@@ -5,6 +5,7 @@
 
 use crate::support::Place;
 use crate::support::server::{Authority, Received};
+use crate::workflows::workflow;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::{Body, Frame};
@@ -114,6 +115,14 @@ impl Far {
         std::fs::create_dir_all(place.path("plugins")).expect("make a folder for plugins");
         place.write("ca.pem", &self.authority).write("bowline.yaml", settings);
         place.set(VARIABLE, TOKEN);
+    }
+
+    /// A place whose connections lead here, with a workflow `w.yaml` of these steps.
+    pub(crate) fn place(&self, steps: &[String]) -> Place {
+        let mut place = Place::new();
+        self.settings(&mut place, "");
+        place.write("w.yaml", workflow("", steps));
+        place
     }
 
     /// Everything that came, in order.

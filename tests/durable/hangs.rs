@@ -25,15 +25,13 @@ fn f10_a_step_ends_at_its_limit_lets_go_of_the_connection_and_holds_nobody_up() 
         "/after" => Way::AfterHang(200, "{}".to_owned()),
         _ => Way::json(200, "{}"),
     });
-    let mut place = Place::new();
-    far.settings(&mut place, "");
     let steps = [
         ask("stuck", "/never", ONE_TRY),
         ask("beside", "/fine", ""),
         ask("behind-beside", "/after", "dependsOn: beside\n"),
         ask("behind-stuck", "/more", "dependsOn: stuck\n"),
     ];
-    place.write("w.yaml", workflow("", &steps));
+    let place = far.place(&steps);
 
     let done = place.run(&["run", "w.yaml", "--json"]);
 

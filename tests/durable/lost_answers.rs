@@ -245,9 +245,7 @@ fn f12_a_second_answer_that_is_lost_is_asked_about_again() {
 #[test]
 fn f12_of_those_who_settle_it_at_once_one_counts_and_the_others_are_told() {
     let far = forgetful();
-    let mut place = Place::new();
-    far.settings(&mut place, "");
-    place.write("w.yaml", workflow("", &[tell("tell", "/v1/things", "")]));
+    let place = far.place(&[tell("tell", "/v1/things", "")]);
     place.run(&["run", "w.yaml", "--json"]).ends(3);
 
     let said = ["done", "not-done", "done", "not-done", "done", "not-done"];

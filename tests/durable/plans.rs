@@ -19,14 +19,8 @@ fn parameters(name: &str) -> &'static [&'static str] {
 /// A place with one of the workflows, and what to say behind `run` or `plan`.
 fn place_of(name: &str) -> (Place, Vec<String>) {
     let place = Place::new();
-    let folder = root().join("workflows");
+    place.workflows();
     let file = format!("{name}.yaml");
-    place.write(&file, fs::read(folder.join(&file)).expect("read it"));
-    for manifest in fs::read_dir(folder.join("manifests")).expect("list them") {
-        let manifest = manifest.expect("an entry").path();
-        let name = manifest.file_name().and_then(|name| name.to_str()).expect("a name");
-        place.write(&format!("manifests/{name}"), fs::read(&manifest).expect("read it"));
-    }
     let mut arguments = vec![file, "--config".to_owned(), "drill.yaml".to_owned()];
     arguments.extend(parameters(name).iter().map(|text| (*text).to_owned()));
     (place, arguments)
@@ -218,9 +212,7 @@ fn a_plan_of_one_place_is_not_carried_out_at_another() {
 fn a_plan_replaces_an_open_file_by_one_that_is_the_user_s_own() {
     use std::os::unix::fs::PermissionsExt as _;
     let far = Far::start(|_, _| Way::json(200, "{}"));
-    let mut place = Place::new();
-    far.settings(&mut place, "");
-    place.write("w.yaml", workflow("", &[tell("post", "/v1/things", "")]));
+    let place = far.place(&[tell("post", "/v1/things", "")]);
     place.write("plan.json", "old");
     let open = fs::Permissions::from_mode(0o644);
     fs::set_permissions(place.path("plan.json"), open).expect("open it");

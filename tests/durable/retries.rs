@@ -191,10 +191,8 @@ fn unclear() -> (Far, Place) {
         ("/unclear", 0) => Way::json(503, "{}"),
         _ => Way::json(200, "{}"),
     });
-    let mut place = Place::new();
-    far.settings(&mut place, "");
     let steps = [tell("unclear", "/unclear", ""), tell("next", "/next", "dependsOn: unclear\n")];
-    place.write("w.yaml", workflow("", &steps));
+    let place = far.place(&steps);
     place.run(&["run", "w.yaml", "--json"]).ends(3);
     (far, place)
 }

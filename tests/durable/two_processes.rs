@@ -97,14 +97,12 @@ fn left_behind() -> (Far, Place, String) {
         "/hangs" if !asked.load(Ordering::SeqCst) => Way::Hang,
         _ => Way::json(200, r#"{"id": 7}"#),
     });
-    let mut place = Place::new();
-    far.settings(&mut place, "");
     let steps = [
         tell("one", "/one", ""),
         ask("two", "/hangs", "dependsOn: one\n"),
         tell("three", "/three", "dependsOn: two\n"),
     ];
-    place.write("w.yaml", workflow("", &steps));
+    let place = far.place(&steps);
     let run = Ongoing::start(&place, &["run", "w.yaml", "--json"]);
     far.wait_for("GET /hangs", 1);
     run.kill();
@@ -225,10 +223,8 @@ fn the_next_runs_at_once_go_on_with_it_once() {
 #[test]
 fn the_next_run_goes_on_with_one_that_was_answered_meanwhile() {
     let far = Far::start(|_, _| Way::json(200, "{}"));
-    let mut place = Place::new();
-    far.settings(&mut place, "");
     let steps = [approval("confirm", ""), tell("act", "/act", "dependsOn: confirm\n")];
-    place.write("w.yaml", workflow("", &steps));
+    let place = far.place(&steps);
     let waits = place.run(&["run", "w.yaml", "--json"]).ends(3).finished();
     let waits = waits["run"].as_str().expect("a name");
     place.write("other.yaml", workflow("", &[tell("other", "/other", "")]));

@@ -72,7 +72,7 @@ async fn f24_replaying_a_recorded_journal_gives_the_same_decisions() {
         for (run, events) in read(&copy).await {
             let memory = MemoryJournal::default();
             let first = events[0].event.clone();
-            let claim = memory.create(&run, &owner, first).await.expect("begin the run");
+            let claim = memory.create(&run, &owner, first).await.expect("begin the run").claim;
             for (count, recorded) in events.iter().enumerate().skip(1) {
                 let case = format!("{}: run {run}, event {count}", path.display());
                 scheduler::replay(&run, &memory).await.unwrap_or_else(|error| {

@@ -363,11 +363,11 @@ impl Stage {
         self.drive(run, move |stop| async move {
             let owner = Owner::this_process().expect("know this process");
             let context = RunContext { seed: Some(Seed::new([7; 32])), ..RunContext::default() };
-            let claim =
+            let ready =
                 scheduler::start(&id, plan, "tester", false, context, &*journal, &owner).await;
-            let claim = claim.map_err(|error| error.to_string())?;
+            let ready = ready.map_err(|error| error.to_string())?;
             let driven =
-                scheduler::drive(claim, journal, sandbox, stop, DriveOptions::default()).await;
+                scheduler::drive(ready, journal, sandbox, stop, DriveOptions::default()).await;
             driven.map_err(|error| error.to_string())
         })
     }
@@ -383,8 +383,10 @@ impl Stage {
             let owner = Owner::this_process().expect("know this process");
             let claim = journal.claim(&id, &owner, &|_| true).await;
             let claim = claim.map_err(|error| error.to_string())?;
+            let ready = scheduler::take_up(claim, &*journal).await;
+            let ready = ready.map_err(|error| error.to_string())?;
             let driven =
-                scheduler::drive(claim, journal, sandbox, stop, DriveOptions::default()).await;
+                scheduler::drive(ready, journal, sandbox, stop, DriveOptions::default()).await;
             driven.map_err(|error| error.to_string())
         });
         driven.expect("the run goes on")

@@ -30,6 +30,10 @@ impl Services {
         let authority = place.path("ca.pem");
         let pem = datadog["certificateAuthority"].as_str().expect("a CA");
         std::fs::write(&authority, pem).expect("write");
+        let mut keys = Vec::new();
+        credentials(&connections, &mut keys);
+        assert!(keys.len() >= 3, "a token and two keys");
+        place.made("drill.yaml", keys);
         let url = datadog["baseUrl"].as_str().expect("a base URL").to_owned();
         Self { child, url, authority }
     }
@@ -81,5 +85,23 @@ impl Drop for Services {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The credentials in settings, wherever they stand.
+fn credentials(settings: &Value, found: &mut Vec<String>) {
+    match settings {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(text) if name == "value" => {
+                        found.push(text.clone());
+                    }
+                    value => credentials(value, found),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| credentials(value, found)),
+        _ => {}
     }
 }

@@ -136,12 +136,12 @@ async fn drive(
     owner: Owner,
     stop: CancellationToken,
 ) -> anyhow::Result<journal::RunStatus> {
-    let claim = match ride.begin {
-        Begin::Again { claim, .. } => claim,
+    let ready = match ride.begin {
+        Begin::Again { claim, .. } => scheduler::take_up(claim, &*journal).await?,
         Begin::New { plan, context, drill } => {
             let by = person::name();
             scheduler::start(&ride.run, *plan, &by, drill, context, &*journal, &owner).await?
         }
     };
-    Ok(scheduler::drive(claim, journal, Arc::new(ride.sandbox), stop, ride.options).await?)
+    Ok(scheduler::drive(ready, journal, Arc::new(ride.sandbox), stop, ride.options).await?)
 }

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use journal::chain::Sealed;
 use journal::{
-    Batch, Claim, Decided, Decision, Event, Journal, JournalError, Owner, Pruned, Recorded,
-    Request, RunId, RunSummary,
+    Batch, Claim, Created, Decided, Decision, Event, Journal, JournalError, Owner, Pruned,
+    Recorded, Request, RunId, RunSummary,
 };
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -82,12 +82,12 @@ impl Journal for Tap {
         run: &RunId,
         owner: &Owner,
         first: Event,
-    ) -> Result<Claim, JournalError> {
-        let claim = self.journal.create(run, owner, first.clone()).await?;
+    ) -> Result<Created, JournalError> {
+        let created = self.journal.create(run, owner, first.clone()).await?;
         let mut told = self.told();
         let position = told.reserve(1);
-        told.tell(position, Some(now()), vec![first]);
-        Ok(claim)
+        told.tell(position, Some(created.at), vec![first]);
+        Ok(created)
     }
 
     async fn claim(

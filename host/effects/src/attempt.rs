@@ -143,7 +143,7 @@ impl Attempt {
         if self.remaining().is_zero() {
             return Err(CallError::new(
                 Reason::Timeout,
-                "limit.time",
+                journal::Failure::OUT_OF_TIME,
                 "the step's time is over; nothing was sent",
             ));
         }

@@ -449,7 +449,7 @@ mod tests {
     async fn grant(limits: BudgetLimits) -> (Grant, Arc<MemoryJournal>, RunId) {
         let journal = Arc::new(MemoryJournal::default());
         let (run, first) = start("w");
-        let claim = journal.create(&run, &owner(1), first).await.expect("create");
+        let claim = journal.create(&run, &owner(1), first).await.expect("create").claim;
         let step = "a".parse().expect("a name");
         let shared: Arc<dyn Journal> = Arc::clone(&journal) as _;
         let attempt = Attempt::new(AttemptOptions {

@@ -1,7 +1,7 @@
 //! The one place where every effect of every step passes.
 //!
 //! A step can touch the world only by calling a handle, and a handle does nothing but hand the
-//! call to [`Grant::call`]. What makes a call safe is a layer there, one file each: is the
+//! call to [`Grant::carry`]. What makes a call safe is a layer there, one file each: is the
 //! handle live, is there budget left, is it in scope, write it down, send it, bound what
 //! comes back, take the credentials out, write down how it ended. This room knows no wasm, no
 //! HTTP client and no Kubernetes; how to send is handed in as a future.
@@ -28,7 +28,7 @@ pub use error::{CallError, Reason};
 pub use layer::Layer;
 pub use plan::{Bound, Mode};
 pub use redact::{Needles, Redactor, everywhere};
-pub use replay::{Piece, UNKNOWN};
+pub use replay::Piece;
 pub use scope::{Binding, Effective, Party, Scope, ScopeError};
 pub use secret::Secret;
 pub use send::SendError;

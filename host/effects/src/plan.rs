@@ -162,5 +162,5 @@ impl Grant {
 fn withheld(operation: &Operation) -> CallError {
     let message =
         format!("a plan does not make `{}`; it is shown, and was not sent", operation.text);
-    CallError::new(Reason::Withheld, "plan.withheld", message)
+    CallError::new(Reason::Withheld, journal::Failure::WITHHELD, message)
 }

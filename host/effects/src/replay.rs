@@ -364,7 +364,7 @@ impl Grant {
             self.connection
         );
         let details = Some(json!({"call": call.number}));
-        self.attempt.end(Failure { details, ..Failure::permanent(UNKNOWN, message) })
+        self.attempt.end(Failure { details, ..Failure::permanent(Failure::UNKNOWN, message) })
     }
 
     fn diverged(&self, call: &CallRecord, asked: &str) -> CallError {
@@ -437,12 +437,9 @@ impl Grant {
     }
 }
 
-/// The code of an attempt that waits for a person.
-pub const UNKNOWN: &str = "effect.unknown";
-
 fn diverged(how: &str) -> Failure {
     Failure::permanent(
-        "replay.diverged",
+        Failure::DIVERGED,
         format!(
             "the step does not do again what it did before its process ended: {how}. Nothing more \
              is done for it; look at its calls to see how far it came, and start the workflow anew"

@@ -47,7 +47,8 @@ impl Attempt {
                 // The attempt's own time is over, and not only what the call was given.
                 Err(_elapsed) if self.remaining() < Duration::from_millis(20) => {
                     let message = "the attempt's time was over while this call was on its way";
-                    let mut error = CallError::new(Reason::Timeout, "limit.time", message);
+                    let mut error =
+                        CallError::new(Reason::Timeout, journal::Failure::OUT_OF_TIME, message);
                     error.in_doubt = true;
                     Err(error)
                 }

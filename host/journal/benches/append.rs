@@ -45,7 +45,7 @@ fn main() {
 
 async fn per_event(journal: &dyn Journal, together: u32) -> Duration {
     let (run, first) = start("bench");
-    let claim = journal.create(&run, &owner(1), first).await.expect("create");
+    let claim = journal.create(&run, &owner(1), first).await.expect("create").claim;
     let mut times = Vec::with_capacity(SAMPLES);
     for _ in 0..SAMPLES {
         let events: Vec<Event> = (1..=together).map(event).collect();

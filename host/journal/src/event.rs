@@ -583,6 +583,20 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Failure {
+    /// The code of a failure that only a person can settle: nobody knows whether a write took
+    /// effect.
+    pub const UNKNOWN: &str = "effect.unknown";
+
+    /// The code of a step that did something else than before its process ended.
+    pub const DIVERGED: &str = "replay.diverged";
+
+    /// The code of a step that a plan can't follow any further: its next call depends on a write
+    /// that was not made.
+    pub const WITHHELD: &str = "plan.withheld";
+
+    /// The code of an attempt whose time was over.
+    pub const OUT_OF_TIME: &str = "limit.time";
+
     /// A failure that will not go away by itself.
     pub fn permanent(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self {

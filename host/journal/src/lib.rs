@@ -49,8 +49,12 @@ pub trait Journal: Send + Sync {
     ///
     /// [`JournalError::Exists`] if the run is there already, [`JournalError::NotAStart`] if
     /// `first` is not its [`Event::RunStarted`]; nothing is written then.
-    async fn create(&self, run: &RunId, owner: &Owner, first: Event)
-    -> Result<Claim, JournalError>;
+    async fn create(
+        &self,
+        run: &RunId,
+        owner: &Owner,
+        first: Event,
+    ) -> Result<Created, JournalError>;
 
     /// Takes over a run whose driver is gone. The claim before it becomes outdated.
     ///
@@ -239,6 +243,15 @@ pub struct Owner {
     pub pid: u32,
     /// When the process began, as the system tells it; tells two uses of one number apart.
     pub started: u64,
+}
+
+/// What has come of [`Journal::create`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// The right to write to the run.
+    pub claim: Claim,
+    /// When it began, in milliseconds since 1970, UTC.
+    pub at: i64,
 }
 
 /// The right to write a run's events.

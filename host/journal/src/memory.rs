@@ -6,8 +6,8 @@
 use crate::chain::{Hash, Sealed, seal};
 use crate::question::Asked;
 use crate::{
-    Batch, Claim, Decided, Decision, Event, Journal, JournalError, Owner, Pruned, Recorded,
-    Request, RunId, RunStatus, RunSummary,
+    Batch, Claim, Created, Decided, Decision, Event, Journal, JournalError, Owner, Pruned,
+    Recorded, Request, RunId, RunStatus, RunSummary,
 };
 use async_trait::async_trait;
 use std::collections::{BTreeMap, HashMap};
@@ -121,7 +121,7 @@ impl Journal for MemoryJournal {
         run: &RunId,
         owner: &Owner,
         first: Event,
-    ) -> Result<Claim, JournalError> {
+    ) -> Result<Created, JournalError> {
         let workflow = first.workflow_of_start(run)?.to_owned();
         let mut kept = self.kept();
         if kept.runs.contains_key(run) {
@@ -141,10 +141,11 @@ impl Journal for MemoryJournal {
             replies: HashMap::new(),
             questions: HashMap::new(),
         };
-        new.started_at = new.write(vec![first].into());
+        let at = new.write(vec![first].into());
+        new.started_at = at;
         kept.order.insert(new.place, run.clone());
         kept.runs.insert(run.clone(), new);
-        Ok(Claim { run: run.clone(), epoch: 1 })
+        Ok(Created { claim: Claim { run: run.clone(), epoch: 1 }, at })
     }
 
     async fn claim(

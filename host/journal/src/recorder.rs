@@ -310,7 +310,7 @@ mod tests {
     async fn clones_count_their_effects_together() {
         let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::default());
         let (run, first) = start("w");
-        let claim = journal.create(&run, &owner(1), first).await.expect("create");
+        let claim = journal.create(&run, &owner(1), first).await.expect("create").claim;
         let step: StepName = "a".parse().expect("a name");
         let recorder = StepRecorder::new(Arc::clone(&journal), claim, step, 2);
         let effect = crate::conformance::effect();

@@ -17,8 +17,8 @@ use crate::audit::{Defect, Finding, Which};
 use crate::chain::Sealed;
 use crate::memory;
 use crate::{
-    Batch, Claim, Decided, Decision, Event, Journal, JournalError, Owner, Pruned, Recorded,
-    Request, RunId, RunSummary,
+    Batch, Claim, Created, Decided, Decision, Event, Journal, JournalError, Owner, Pruned,
+    Recorded, Request, RunId, RunSummary,
 };
 use async_trait::async_trait;
 use ballast::Ballast;
@@ -157,12 +157,12 @@ impl Journal for SqliteJournal {
         run: &RunId,
         owner: &Owner,
         first: Event,
-    ) -> Result<Claim, JournalError> {
+    ) -> Result<Created, JournalError> {
         let workflow = first.workflow_of_start(run)?.to_owned();
         let owner = self.json(owner)?;
         let entries = self.entries(&[first])?;
-        let epoch = self.write(Work::Create { run: run.clone(), workflow, owner, entries }).await?;
-        Ok(Claim { run: run.clone(), epoch: unsigned(epoch) })
+        let at = self.write(Work::Create { run: run.clone(), workflow, owner, entries }).await?;
+        Ok(Created { claim: Claim { run: run.clone(), epoch: 1 }, at })
     }
 
     async fn claim(

@@ -15,7 +15,7 @@ use crate::{
 use async_trait::async_trait;
 use effects::{Attempt, AttemptOptions, Bound, Grant, Layer, Mode, Redactor};
 use journal::{Disposition, Failure, StepRecord, StepRecorder};
-use scheduler::{StepInvocation, StepOutcome, StepRunner, WITHHELD};
+use scheduler::{StepInvocation, StepOutcome, StepRunner};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -415,7 +415,7 @@ async fn out_of_time(attempt: &Attempt, limits: &Limits, stop: &CancellationToke
         () = async { tokio::time::sleep(attempt.remaining()).await; tokio::time::sleep(SETTLE).await } => Failure {
             disposition: Disposition::Retryable,
             ..Failure::permanent(
-                "limit.time",
+                Failure::OUT_OF_TIME,
                 format!(
                     "the step ran for {:?} and was stopped; {:?} are allowed",
                     limits.attempt_time_max + SETTLE,
@@ -464,7 +464,7 @@ fn judged(attempt: &Attempt, outcome: StepOutcome) -> StepOutcome {
     match outcome {
         Ok(outputs) => attempt.ends_as_recorded().map(|()| outputs),
         Err(failure) if attempt.is_withheld() => Err(Failure {
-            code: WITHHELD.to_owned(),
+            code: Failure::WITHHELD.to_owned(),
             message: format!("a plan can't follow it any further: {}", failure.message),
             ..failure
         }),

@@ -66,7 +66,7 @@ pub(crate) fn outputs(
 }
 
 /// What only the host says: that an attempt did not do again what it did, or waits for a person.
-const HOST_CODES: &[&str] = &["effect.unknown", "replay.diverged"];
+const HOST_CODES: &[&str] = &[Failure::UNKNOWN, Failure::DIVERGED];
 
 /// The failure that a guest reported, within bounds and without credentials.
 pub(crate) fn reported(state: &StepState, failure: types::Failure) -> Failure {

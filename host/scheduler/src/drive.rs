@@ -7,11 +7,12 @@ use crate::clock::RunClock;
 use crate::state::{Decision, Next, PlanError, RunState};
 use crate::{Anyone, Approvals, Asking, StepInvocation, StepOutcome, StepRunner};
 use journal::{
-    Batch, Claim, Decision as Said, Disposition, Event, Failure, Journal, JournalError, Owner,
-    Request, RunContext, RunId, RunStatus, StepRecord, StepRecorder, Verdict,
+    Batch, Claim, Created, Decision as Said, Disposition, Event, Failure, Journal, JournalError,
+    Owner, Recorded, Request, RunContext, RunId, RunStatus, StepRecord, StepRecorder, Verdict,
 };
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
+use std::fmt;
 use std::future::pending;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
@@ -82,6 +83,19 @@ pub enum DriveError {
     },
 }
 
+/// A run that is claimed, and what is known of it: ready to be driven.
+pub struct Ready {
+    claim: Claim,
+    state: RunState,
+    started: Started,
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").field("claim", &self.claim).finish_non_exhaustive()
+    }
+}
+
 /// Writes the start of a run, and runs nothing. `by` is the name of who asked for it; with
 /// `drill`, the outside is simulated. `context` is what another process needs to drive it on.
 ///
@@ -97,16 +111,33 @@ pub async fn start(
     context: RunContext,
     journal: &dyn Journal,
     owner: &Owner,
-) -> Result<Claim, DriveError> {
-    RunState::new(run.clone(), &plan)
-        .map_err(|source| DriveError::Plan { run: run.clone(), source })?;
+) -> Result<Ready, DriveError> {
+    let broken = |source| DriveError::Plan { run: run.clone(), source };
+    RunState::new(run.clone(), &plan).map_err(broken)?;
     let (by, plan, context) = (by.to_owned(), Box::new(plan), Box::new(context));
-    let first = Event::RunStarted { run: run.clone(), plan, by, drill, context };
-    let created = journal.create(run, owner, first).await;
-    created.map_err(|source| DriveError::Journal { run: run.clone(), source })
+    let event = Event::RunStarted { run: run.clone(), plan, by, drill, context };
+    let created = journal.create(run, owner, event.clone()).await;
+    let Created { claim, at } =
+        created.map_err(|source| DriveError::Journal { run: run.clone(), source })?;
+    // Nobody else has written to it, so nothing has to be read back.
+    let first = Recorded { position: 0, at, event };
+    let state = RunState::begin(&first).map_err(broken)?;
+    Ok(Ready { claim, state, started: Started::of(first).map_err(broken)? })
 }
 
-/// Drives a claimed run until it ends or waits for a person, and gives it up then.
+/// Reads what is known of a run that was begun before, by whomever.
+///
+/// # Errors
+///
+/// [`DriveError`] if the journal can't be read, or what it holds is no run.
+pub async fn take_up(claim: Claim, journal: &dyn Journal) -> Result<Ready, DriveError> {
+    let (state, first) = read(&claim.run, journal).await?;
+    let broken = |source| DriveError::Plan { run: claim.run.clone(), source };
+    let started = Started::of(first).map_err(broken)?;
+    Ok(Ready { claim, state, started })
+}
+
+/// Drives a run until it ends or waits for a person, and gives it up then.
 ///
 /// Cancelling `stop` cancels the run: its steps are asked to stop and waited for. Dropping the
 /// returned future instead stops the steps where they are; the journal is then as after a
@@ -117,22 +148,21 @@ pub async fn start(
 /// [`DriveError`] if the journal fails: going on would be lying. Running steps are stopped,
 /// and the run can be driven again.
 pub async fn drive(
-    claim: Claim,
+    ready: Ready,
     journal: Arc<dyn Journal>,
     runner: Arc<dyn StepRunner>,
     stop: CancellationToken,
     options: DriveOptions,
 ) -> Result<RunStatus, DriveError> {
+    let Ready { claim, mut state, started } = ready;
     let run = claim.run.clone();
     let failed = |source| DriveError::Journal { run: run.clone(), source };
-    let mut state = replay(&run, journal.as_ref()).await?;
     if !options.replays {
         state.forget_records();
     }
     if options.plan_only {
         state.plan_only();
     }
-    let started = first(&run, journal.as_ref()).await.map_err(failed)?;
     let mut driver = Driver::new(claim, Arc::clone(&journal), runner, state, started, options);
     let status = driver.go(&stop).await.map_err(failed)?;
     if !driver.released {
@@ -141,20 +171,19 @@ pub async fn drive(
     Ok(status)
 }
 
-/// Who started the run, and with which plan.
-async fn first(run: &RunId, journal: &dyn Journal) -> Result<Option<Started>, JournalError> {
-    let events = journal.events(run, 0, 1).await?;
-    let started = events.into_iter().next().map(|recorded| recorded.event);
-    Ok(match started {
-        Some(Event::RunStarted { plan, by, .. }) => Some(Started { plan, by }),
-        _ => None,
-    })
-}
-
-/// What a run began with.
+/// Who started a run, and with which plan.
 struct Started {
     plan: Box<Plan>,
     by: String,
+}
+
+impl Started {
+    fn of(first: Recorded) -> Result<Self, PlanError> {
+        match first.event {
+            Event::RunStarted { plan, by, .. } => Ok(Self { plan, by }),
+            _ => Err(PlanError::NoStart),
+        }
+    }
 }
 
 /// What is known of a run.
@@ -163,22 +192,31 @@ struct Started {
 ///
 /// [`DriveError`] if the journal can't be read, or what it holds is no run.
 pub async fn replay(run: &RunId, journal: &dyn Journal) -> Result<RunState, DriveError> {
+    read(run, journal).await.map(|(state, _first)| state)
+}
+
+/// The state of a run, and its first event.
+async fn read(run: &RunId, journal: &dyn Journal) -> Result<(RunState, Recorded), DriveError> {
     let broken = |source| DriveError::Plan { run: run.clone(), source };
-    let read = async |from, most| {
-        let events = journal.events(run, from, most).await;
+    let page = async |from| {
+        let events = journal.events(run, from, PAGE_EVENTS).await;
         events.map_err(|source| DriveError::Journal { run: run.clone(), source })
     };
-    let mut events = read(0, PAGE_EVENTS).await?;
+    let mut events = page(0).await?;
     let mut state = RunState::replay(&events).map_err(broken)?;
+    let whole = events.len() < PAGE_EVENTS;
+    let first = events.swap_remove(0);
     let mut from = 0;
-    while events.len() == PAGE_EVENTS {
+    let mut more = !whole;
+    while more {
         from += PAGE_EVENTS as u64;
-        events = read(from, PAGE_EVENTS).await?;
+        let events = page(from).await?;
         for recorded in &events {
             state.go_on(recorded).map_err(broken)?;
         }
+        more = events.len() == PAGE_EVENTS;
     }
-    Ok(state)
+    Ok((state, first))
 }
 
 struct Driver {
@@ -186,7 +224,7 @@ struct Driver {
     journal: Arc<dyn Journal>,
     runner: Arc<dyn StepRunner>,
     state: RunState,
-    started: Option<Started>,
+    started: Started,
     options: DriveOptions,
     clock: RunClock,
     attempts: JoinSet<StepOutcome>,
@@ -213,7 +251,7 @@ impl Driver {
         journal: Arc<dyn Journal>,
         runner: Arc<dyn StepRunner>,
         state: RunState,
-        started: Option<Started>,
+        started: Started,
         options: DriveOptions,
     ) -> Self {
         let asked = CancellationToken::new();
@@ -365,12 +403,9 @@ impl Driver {
                 (Event::StepFailed { step, attempt, failure }, None)
             }
             Decision::Ask { step, within } => {
-                let question = self.started.as_ref().map(|started| {
-                    let (plan, by, now) = (&*started.plan, &*started.by, self.clock.now());
-                    let asking = Asking { plan, step: &step, by, within, now };
-                    self.options.approvals.question(&asking)
-                });
-                let question = question.unwrap_or_default();
+                let (plan, by, now) = (&*self.started.plan, &*self.started.by, self.clock.now());
+                let asking = Asking { plan, step: &step, by, within, now };
+                let question = self.options.approvals.question(&asking);
                 (Event::ApprovalAsked { step, question }, None)
             }
             Decision::Settle { step, verdict, by } => {

@@ -12,6 +12,6 @@ mod runner;
 mod state;
 
 pub use approvals::{Anyone, Approvals, Asking};
-pub use drive::{DriveError, DriveOptions, drive, replay, start};
+pub use drive::{DriveError, DriveOptions, Ready, drive, replay, start, take_up};
 pub use runner::{StepInvocation, StepOutcome, StepRunner};
-pub use state::{DIVERGED, Decision, Next, PlanError, RunState, UNKNOWN, WITHHELD};
+pub use state::{Decision, Next, PlanError, RunState};

@@ -24,19 +24,13 @@ pub(crate) struct Patience {
     said: bool,
 }
 
-/// The code of an attempt whose time was over.
-const OUT_OF_TIME: &str = "limit.time";
-
 impl Patience {
     /// What the step says, else the run, else the defaults.
     pub(crate) fn of(step: &StepExtras, run: &RunExtras) -> Self {
-        let said = [step.retry, run.retry];
-        let first = |of: fn(&Retry) -> Option<u64>| {
-            said.iter().flatten().find_map(of).map(Duration::from_secs)
-        };
-        let delay = first(|retry| retry.delay_seconds).unwrap_or(DELAY);
-        let attempts = said.iter().flatten().find_map(|retry| retry.attempts);
-        let delay_max = first(|retry| retry.max_delay_seconds).unwrap_or(DELAY_MAX.max(delay));
+        let Retry { attempts, delay_seconds, max_delay_seconds } =
+            step.retry.unwrap_or_default().or(run.retry.unwrap_or_default());
+        let delay = delay_seconds.map_or(DELAY, Duration::from_secs);
+        let delay_max = max_delay_seconds.map_or(DELAY_MAX.max(delay), Duration::from_secs);
         let said = attempts.is_some();
         Self { attempts: attempts.unwrap_or(ATTEMPTS), delay, delay_max, said }
     }
@@ -51,7 +45,7 @@ impl Patience {
     /// back together.
     pub(crate) fn wait(&self, failed: u32, failure: &Failure, dice: u32) -> Option<Duration> {
         // What took all its time once is not waited for three times, unless somebody wants that.
-        if failed >= self.attempts || (failure.code == OUT_OF_TIME && !self.said) {
+        if failed >= self.attempts || (failure.code == Failure::OUT_OF_TIME && !self.said) {
             return None;
         }
         let doubled = self.delay.saturating_mul(1 << failed.saturating_sub(1).min(16));
@@ -116,7 +110,7 @@ mod tests {
 
     #[test]
     fn what_took_all_its_time_is_tried_again_only_where_the_workflow_says_so() {
-        let late = Failure::permanent(OUT_OF_TIME, "x");
+        let late = Failure::permanent(Failure::OUT_OF_TIME, "x");
         let silent = Patience::of(&StepExtras::default(), &RunExtras::default());
         assert_eq!(silent.wait(1, &late, 0), None);
         let said = seconds(Retry { attempts: Some(2), ..Retry::default() });

@@ -19,16 +19,6 @@ pub(crate) use step::Standing;
 use step::{Step, millis};
 use workflow::{Plan, PlannedStep, StepName};
 
-/// The code of a failure that only a person can settle: nobody knows whether a write took effect.
-pub const UNKNOWN: &str = "effect.unknown";
-
-/// The code of a step that did something else than before its process ended.
-pub const DIVERGED: &str = "replay.diverged";
-
-/// The code of a step that a plan can't follow any further: its next call depends on a write that
-/// was not made.
-pub const WITHHELD: &str = "plan.withheld";
-
 /// A run, as far as its events tell.
 pub struct RunState {
     run: RunId,

@@ -95,7 +95,7 @@ impl Sweep<'_> {
 
     /// A run that is killed and resumed. Whether it died.
     async fn one(&mut self, kill: Kill) -> Result<bool> {
-        let name = format!("try-{}", uuid());
+        let name = format!("try-{}", unique());
         let folder = self.prepare(&name).await?;
         let mut command = self.run(folder.path());
         let (died, how) = match &kill {
@@ -182,7 +182,7 @@ fn ended(command: &mut Command) -> Result<Ended> {
 }
 
 /// A name that no other object has.
-fn uuid() -> String {
+fn unique() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed).to_string()

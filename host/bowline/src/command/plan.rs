@@ -37,9 +37,9 @@ pub(crate) async fn run(arguments: PlanArguments, output: &Output) -> anyhow::Re
     let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::default());
     let (run, owner, stop) = (RunId::fresh(), wiring::owner()?, CancellationToken::new());
     let (by, planned, kept) = (person::name(), plan.clone(), context.clone());
-    let claim = scheduler::start(&run, plan, &by, what.drill, context, &*journal, &owner).await?;
+    let ready = scheduler::start(&run, plan, &by, what.drill, context, &*journal, &owner).await?;
     let driving =
-        scheduler::drive(claim, Arc::clone(&journal), Arc::new(sandbox), stop.clone(), options);
+        scheduler::drive(ready, Arc::clone(&journal), Arc::new(sandbox), stop.clone(), options);
     tokio::select! {
         driven = driving => driven?,
         () = signals::watch(&stop, output) => bail!("stopped; nothing was changed"),

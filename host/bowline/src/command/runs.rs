@@ -260,7 +260,8 @@ async fn cancel(journal: Arc<dyn Journal>, run: &RunId, output: &Output) -> anyh
         Err(error) => return Err(error.into()),
     };
     let (stop, options) = (CancellationToken::new(), DriveOptions::default());
-    scheduler::drive(claim, Arc::clone(&journal), Arc::new(Nobody), stop, options).await?;
+    let ready = scheduler::take_up(claim, &*journal).await?;
+    scheduler::drive(ready, Arc::clone(&journal), Arc::new(Nobody), stop, options).await?;
     output.note(&format!("nobody drove run {run}; it is cancelled"));
     Ok(())
 }

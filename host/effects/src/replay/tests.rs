@@ -98,7 +98,7 @@ impl World {
     async fn new() -> Self {
         let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::default());
         let (run, first) = start("w");
-        let claim = journal.create(&run, &owner(1), first).await.expect("create");
+        let claim = journal.create(&run, &owner(1), first).await.expect("create").claim;
         Self { journal, run, claim, far: FarSide::default() }
     }
 
@@ -289,10 +289,10 @@ async fn the_write_in_flight_is_judged_and_never_guessed_at() {
         (Some(Recognised), None, 2, Ok("answer to post")),
         (Some(Verifiable), Some(false), 2, Ok("answer to post")),
         (Some(Verifiable), Some(true), 1, Err("effect.done")),
-        (Some(Verifiable), None, 1, Err(UNKNOWN)),
+        (Some(Verifiable), None, 1, Err(Failure::UNKNOWN)),
         // Whoever can look is asked, even where nothing was promised.
         (None, Some(true), 1, Ok("{}")),
-        (None, None, 1, Err(UNKNOWN)),
+        (None, None, 1, Err(Failure::UNKNOWN)),
     ];
     for (repeatable, looks, sent, expected) in cases {
         let (world, grant) = in_flight(repeatable, looks).await;
@@ -304,7 +304,11 @@ async fn the_write_in_flight_is_judged_and_never_guessed_at() {
         let told = told.as_ref().map(String::as_str).map_err(|error| error.code.as_str());
         assert_eq!(told, expected, "{case}");
         let ended = grant.attempt().ended_by_host().map(|failure| failure.code);
-        assert_eq!(ended.as_deref(), (expected == Err(UNKNOWN)).then_some(UNKNOWN), "{case}");
+        assert_eq!(
+            ended.as_deref(),
+            (expected == Err(Failure::UNKNOWN)).then_some(Failure::UNKNOWN),
+            "{case}"
+        );
     }
 }
 
@@ -413,7 +417,8 @@ async fn somebody_s_secret_is_kept_nowhere_and_asked_for_anew() {
 
 #[tokio::test]
 async fn a_write_whose_answer_is_not_kept_is_told_by_how_it_was_answered() {
-    let cases = [(200, 1, Ok((200, "{}"))), (409, 1, Ok((409, ""))), (503, 1, Err(UNKNOWN))];
+    let cases =
+        [(200, 1, Ok((200, "{}"))), (409, 1, Ok((409, ""))), (503, 1, Err(Failure::UNKNOWN))];
     for (status, sent, expected) in cases {
         let world = World::new().await;
         *world.far.answers.lock().expect("no panic") = Some(status);

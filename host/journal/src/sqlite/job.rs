@@ -168,8 +168,7 @@ impl Work {
         match self {
             Self::Create { run, workflow, owner, entries } => {
                 create(connection, run, workflow, owner, turn)?;
-                append(connection, run, &known(connection, run)?, entries, turn)?;
-                Ok(1)
+                append(connection, run, &known(connection, run)?, entries, turn)
             }
             Self::Decide { .. } | Self::Prune { .. } => Ok(0),
             Self::Claim { run, owner, seen } => {

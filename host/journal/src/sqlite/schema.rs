@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// checkpoint of a large file on a slow disk takes seconds.
 const BUSY_MAX: Duration = Duration::from_secs(10);
 
+/// How long another user's process may take from making a file to letting others write to it.
+const OTHERS_WAIT: Duration = Duration::from_millis(100);
+
 /// `BOWL`: tells our files from other people's.
 const APPLICATION: i64 = 0x424f_574c;
 
@@ -125,13 +128,6 @@ pub(super) fn open(
         }
         Fault::Sql(cause) => database("open", shown, cause),
     })
-}
-
-/// Opens a file for the writer that it has opened before.
-pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = connect(path)?;
-    make_durable(&connection)?;
-    Ok(connection)
 }
 
 /// Opens the file for one reader.
@@ -244,7 +240,29 @@ fn tidy_up(connection: &Connection, tidies: bool) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !tidies).map(|_| ())
 }
 
+/// Another user's process makes the files beside the database for itself alone and opens them to the
+/// others a moment later. Whoever opens the journal in between may only read, with all connections
+/// of the process: so this is the first one, and it is made anew until it may write, or until it is
+/// clear that it may not.
 fn prepare(path: &Path) -> Result<Connection, Fault> {
+    let until = Instant::now() + OTHERS_WAIT;
+    loop {
+        let connection = prepare_once(path)?;
+        // Somebody else who writes just now does not matter.
+        connection.busy_timeout(Duration::ZERO)?;
+        let begun = connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
+        connection.busy_timeout(BUSY_MAX)?;
+        let only_reads =
+            begun.is_err_and(|cause| cause.sqlite_error_code() == Some(ErrorCode::ReadOnly));
+        if !only_reads || Instant::now() >= until {
+            return Ok(connection);
+        }
+        drop(connection);
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn prepare_once(path: &Path) -> Result<Connection, Fault> {
     let mut connection = connect(path)?;
     // What is not ours is not tidied up either: there may be something in its log.
     tidy_up(&connection, !has_log(path))?;

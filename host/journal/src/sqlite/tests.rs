@@ -40,7 +40,7 @@ async fn what_was_appended_is_there_after_opening_again() {
     let (folder, journal) = fresh();
     let path = folder.path().join("runs.db");
     let (run, first) = start("w");
-    let claim = journal.create(&run, &owner(1), first.clone()).await.expect("create");
+    let claim = journal.create(&run, &owner(1), first.clone()).await.expect("create").claim;
     journal.append(&claim, vec![line("appended")]).await.expect("append");
     journal.queue(&claim, vec![line("queued")]);
     drop(journal);
@@ -125,7 +125,7 @@ async fn damage_is_named_and_not_skipped() {
         Connection::open(&path).and_then(|database| database.execute_batch(text)).expect("write");
     };
     let (run, first) = start("w");
-    let claim = journal.create(&run, &owner(1), first).await.expect("create");
+    let claim = journal.create(&run, &owner(1), first).await.expect("create").claim;
     journal.append(&claim, vec![line("1"), line("2"), line("3")]).await.expect("append");
 
     damage("UPDATE event SET body = '{\"event\":\"from-the-future\"}' WHERE position = 2");
@@ -150,7 +150,7 @@ async fn two_openings_of_one_file_are_one_journal() {
     let two = SqliteJournal::open(&folder.path().join("runs.db")).expect("open");
     let (run, first) = start("w");
 
-    let claim = one.create(&run, &owner(1), first.clone()).await.expect("create");
+    let claim = one.create(&run, &owner(1), first.clone()).await.expect("create").claim;
     let exists = two.create(&run, &owner(2), first).await;
     two.ask(&run, Request::Cancel { by: "eric".into() }).await.expect("ask");
     let taken = two.claim(&run, &owner(2), &|_| true).await.expect("claim");
@@ -180,7 +180,7 @@ fn many_may_make_the_same_file_at_once() {
 async fn a_write_that_fails_spoils_no_other() {
     let (folder, journal) = fresh();
     let (run, first) = start("w");
-    let claim = journal.create(&run, &owner(1), first).await.expect("create");
+    let claim = journal.create(&run, &owner(1), first).await.expect("create").claim;
     Connection::open(folder.path().join("runs.db"))
         .and_then(|database| {
             database.execute_batch(
@@ -212,7 +212,7 @@ async fn a_process_that_is_going_to_be_killed() {
     let journal = SqliteJournal::open(Path::new(&path)).expect("open");
     let (run, first) = start("w");
     let me = Owner::this_process().expect("read /proc");
-    let claim = journal.create(&run, &me, first).await.expect("create");
+    let claim = journal.create(&run, &me, first).await.expect("create").claim;
     println!("run {run}");
     for number in 0_u64.. {
         journal.append(&claim, vec![line(&number.to_string())]).await.expect("append");
@@ -272,7 +272,7 @@ async fn a_run_whose_events_were_changed_is_not_gone_on_with() {
         let (folder, journal) = fresh();
         let path = folder.path().join("runs.db");
         let (run, first) = start("w");
-        let claim = journal.create(&run, &owner(1), first).await.expect("create");
+        let claim = journal.create(&run, &owner(1), first).await.expect("create").claim;
         journal.append(&claim, vec![line("1"), line("2"), line("3")]).await.expect("append");
         Connection::open(&path).and_then(|file| file.execute_batch(damage)).expect("damage it");
 
@@ -303,7 +303,7 @@ async fn a_run_that_was_marked_and_is_gone_is_not_unknown() {
 async fn a_reply_that_was_damaged_is_told_to_nobody() {
     let (folder, journal) = fresh();
     let (run, first) = start("w");
-    let claim = journal.create(&run, &owner(1), first).await.expect("create");
+    let claim = journal.create(&run, &owner(1), first).await.expect("create").claim;
     let reply = crate::Reply::new(b"200 OK".to_vec());
     let replies = vec![reply.clone()];
     let batch = Batch { events: vec![line("1")], replies, last: false };

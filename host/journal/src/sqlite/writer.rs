@@ -11,7 +11,6 @@ use crate::{JournalError, kill_points, memory};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::io;
 use std::iter::once;
-use std::path::PathBuf;
 use std::slice;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -25,9 +24,6 @@ const QUEUE_WAIT: Duration = Duration::from_millis(20);
 /// How long the thread must have been idle before it flushes the marks of ended runs: whoever
 /// waits for a run does not wait for that.
 const IDLE_WAIT: Duration = Duration::from_millis(100);
-
-/// How long another process may take from making its log to letting the other users in.
-const OTHERS_WAIT: Duration = Duration::from_millis(20);
 
 /// The most jobs in one transaction, so that the first of them does not wait for long.
 const JOBS_MAX: usize = 1024;
@@ -202,30 +198,14 @@ impl Desk {
         }
     }
 
-    /// A full disk is asked once more when the ballast is gone, a file that may not be written
-    /// to when it was opened again.
+    /// A full disk is asked once more when the ballast is gone.
     fn transact(&mut self, jobs: &[Job]) -> Result<Vec<Answer>, Fault> {
         match self.transact_once(jobs) {
             Err(fault) if is_full(&fault.cause) && self.ballast.give_up() => {
                 self.transact_once(jobs)
             }
-            Err(fault) if is_read_only(&fault.cause) && self.opens_again() => {
-                self.transact_once(jobs)
-            }
             done => done,
         }
-    }
-
-    /// Another user's process makes the log for itself alone and opens it to the others a moment
-    /// later; whoever opens the journal in between may only read.
-    fn opens_again(&mut self) -> bool {
-        thread::sleep(OTHERS_WAIT);
-        let path = self.connection.path().map(PathBuf::from);
-        let Some(Ok(connection)) = path.map(|path| schema::open_writer(&path)) else {
-            return false;
-        };
-        self.connection = connection;
-        true
     }
 
     fn transact_once(&mut self, jobs: &[Job]) -> Result<Vec<Answer>, Fault> {
@@ -286,10 +266,6 @@ impl Desk {
             }
         }
     }
-}
-
-fn is_read_only(cause: &rusqlite::Error) -> bool {
-    cause.sqlite_error_code() == Some(ErrorCode::ReadOnly)
 }
 
 fn is_real_prune(job: &Job) -> bool {
@@ -416,22 +392,6 @@ mod tests {
         assert!(cause.contains("full"), "{cause}");
         assert!(!path.exists());
         assert!(desk.broken.is_none(), "a full disk is no broken one");
-    }
-
-    #[test]
-    fn a_log_that_was_another_user_s_for_a_moment_is_written_to_when_it_is_opened_again() {
-        let (_folder, mut desk, _inbox, claim) = desk();
-        desk.connection.pragma_update(None, "query_only", true).expect("set");
-        let (job, mut answer) = appended(&claim, "later");
-
-        desk.commit(vec![job]);
-
-        assert!(answer.try_recv().expect("an answer").is_ok());
-        assert_eq!(written(&desk, &claim.run), [line("later")]);
-        let number = |name| -> i64 {
-            desk.connection.pragma_query_value(None, name, |row| row.get(0)).expect("ask")
-        };
-        assert_eq!((number("synchronous"), number("foreign_keys")), (2, 1), "as it was before");
     }
 
     #[test]

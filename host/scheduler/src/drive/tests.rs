@@ -156,7 +156,7 @@ async fn scene_in(journal: Arc<dyn Journal>, plan: Plan) -> Scene {
     let run = RunId::fresh();
     let context = RunContext::default();
     let claim = start(&run, plan, "eric", false, context, journal.as_ref(), &owner(1)).await;
-    let claim = claim.expect("start");
+    let claim = claim.expect("start").claim;
     Scene { run, claim, journal, stop: CancellationToken::new() }
 }
 
@@ -168,8 +168,11 @@ impl Scene {
     /// Drives to the end, for a minute at most: a hang is red too.
     async fn drive(&self, runner: &Arc<Scripted>) -> Result<RunStatus, DriveError> {
         let (journal, runner) = (Arc::clone(&self.journal), Arc::clone(runner));
-        let (claim, options) = (self.claim.clone(), DriveOptions::default());
-        let driven = drive(claim, journal, runner, self.stop.clone(), options);
+        let options = DriveOptions::default();
+        let driven = async {
+            let ready = take_up(self.claim.clone(), &*journal).await?;
+            drive(ready, Arc::clone(&journal), runner, self.stop.clone(), options).await
+        };
         timeout(Duration::from_secs(60), driven).await.expect("end in time")
     }
 
@@ -533,7 +536,7 @@ async fn a_run_cut_after_any_event_reaches_the_same_end() {
         for cut in 1..=whole.len() {
             let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::default());
             let first = whole[0].event.clone();
-            let claim = journal.create(&uncut.run, &owner(1), first).await.expect("create");
+            let claim = journal.create(&uncut.run, &owner(1), first).await.expect("create").claim;
             let rest = whole[1..cut].iter().map(|recorded| recorded.event.clone()).collect();
             journal.append(&claim, rest).await.expect("append");
             let scene = Scene { run: uncut.run.clone(), claim, journal, stop: uncut.stop.clone() };
@@ -569,7 +572,7 @@ impl Faulty {
 
 #[async_trait]
 impl Journal for Faulty {
-    async fn create(&self, run: &RunId, owner: &Owner, e: Event) -> Result<Claim, JournalError> {
+    async fn create(&self, run: &RunId, owner: &Owner, e: Event) -> Result<Created, JournalError> {
         self.journal.create(run, owner, e).await
     }
 

@@ -1,7 +1,7 @@
 //! What an attempt that has ended comes to: its outputs, another try, a question, or a failure.
 
+use super::RunState;
 use super::step::Step;
-use super::{DIVERGED, RunState, UNKNOWN, WITHHELD};
 use crate::StepOutcome;
 use crate::retry::is_worth_it;
 use journal::{CallRecord, Event, Failure, Question, StepRecord};
@@ -31,7 +31,7 @@ impl RunState {
             Err(failure) => failure,
         };
         if self.planning {
-            if failure.code == WITHHELD {
+            if failure.code == Failure::WITHHELD {
                 self.facts.unmade(&step);
                 return Event::StepSucceeded { step, attempt, outputs: serde_json::Map::new() };
             }
@@ -43,13 +43,16 @@ impl RunState {
             }
         }
         let own = &self.steps[place];
-        if self.stopping || failure.code == DIVERGED {
+        if self.stopping || failure.code == Failure::DIVERGED {
             return Event::StepFailed { step, attempt, failure };
         }
         let doubts: Vec<&CallRecord> = own.record.in_doubt().collect();
         let again = match doubts.is_empty() {
             true => is_worth_it(&failure),
-            false => failure.code != UNKNOWN && doubts.iter().all(|call| call.may_be_tried_again()),
+            false => {
+                failure.code != Failure::UNKNOWN
+                    && doubts.iter().all(|call| call.may_be_tried_again())
+            }
         };
         if again && let Some(delay) = own.next_try(&failure, dice, self.now, self.ends_at()) {
             let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
@@ -65,7 +68,7 @@ impl RunState {
 /// Which of the writes in doubt people are asked about, one at a time: that which the host could
 /// not judge, else one that nobody can look for.
 fn asked_about<'a>(doubts: &[&'a CallRecord], failure: &Failure) -> Option<&'a CallRecord> {
-    let judged = failure.details.as_ref().filter(|_| failure.code == UNKNOWN);
+    let judged = failure.details.as_ref().filter(|_| failure.code == Failure::UNKNOWN);
     let judged = judged.and_then(|details| details["call"].as_u64());
     let named = doubts.iter().find(|call| judged == Some(u64::from(call.number)));
     let blind = || doubts.iter().find(|call| !call.may_be_tried_again());
@@ -84,7 +87,7 @@ impl Step {
         let question = self.doubts + 1;
         let digest = format!("attempt {attempt} call {number} question {question}");
         let message = match failure.code.as_str() {
-            UNKNOWN => failure.message,
+            Failure::UNKNOWN => failure.message,
             _ => {
                 format!("{what} left the host, and nobody knows whether it took effect: {failure}")
             }

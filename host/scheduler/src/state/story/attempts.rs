@@ -120,7 +120,7 @@ fn a_step_that_had_found_out_and_written_again_is_in_no_doubt() {
 fn a_step_that_does_something_else_than_before_is_over() {
     let mut story = workflow("a");
     story.then(&["start a"]);
-    let event = story.attempt_ends(Failure::permanent(DIVERGED, "x"), writes(&[0], None));
+    let event = story.attempt_ends(Failure::permanent(Failure::DIVERGED, "x"), writes(&[0], None));
     assert!(matches!(event, Event::StepFailed { .. }), "{event:?}");
 }
 

@@ -32,7 +32,7 @@ fn a_plan_asks_nobody_and_goes_on_behind_a_write_that_it_does_not_make() {
     let yes = "settle sure: approved by the plan, which takes every answer for a yes";
     story.then(&["ask sure"]).then(&[yes]).then(&["pass sure"]).then(&["start a"]);
 
-    story.attempt_ends(Failure::permanent(WITHHELD, "x"), StepRecord::default());
+    story.attempt_ends(Failure::permanent(Failure::WITHHELD, "x"), StepRecord::default());
 
     story.then(&[
         "start b",
