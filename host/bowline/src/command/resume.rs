@@ -35,7 +35,12 @@ const LOOKED_AT_MAX: usize = 256;
 pub(crate) async fn resume(arguments: &ResumeArguments, output: &Output) -> anyhow::Result<Exit> {
     let journal = wiring::journal(&wiring::settings(&arguments.config, None)?)?;
     let run = find(&*journal, &arguments.run).await?;
-    go_on(journal, &run, &arguments.config, arguments.json, output).await
+    let known = all(&*journal, &run).await?;
+    if known.view.status.is_final() {
+        return Ok(show_end(&known.view, arguments.json, output));
+    }
+    let claim = claim(&*journal, &run).await?;
+    go_on(journal, claim, &arguments.config, arguments.json, output).await
 }
 
 /// `bowline runs retry RUN --from STEP`: what is done stays done.
@@ -44,10 +49,11 @@ pub(crate) async fn retry(arguments: &RetryArguments, output: &Output) -> anyhow
     let run = find(&*journal, &arguments.run).await?;
     // Looked at while nobody else can write to it: of two who try again at once, one does.
     let claim = claim(&*journal, &run).await?;
-    let reopened = reopen(arguments, &*journal, &claim).await;
-    journal.release(&claim).await?;
-    reopened?;
-    go_on(journal, &run, &arguments.config, arguments.json, output).await
+    if let Err(refused) = reopen(arguments, &*journal, &claim).await {
+        journal.release(&claim).await?;
+        return Err(refused);
+    }
+    go_on(journal, claim, &arguments.config, arguments.json, output).await
 }
 
 /// Opens a run again that has ended, if nothing speaks against it.
@@ -204,21 +210,21 @@ fn was_faster(error: &anyhow::Error) -> bool {
     known.is_some_and(|error| matches!(error, JournalError::Held { .. }))
 }
 
-/// Claims a run and drives it to its end.
+/// Drives a claimed run to its end. Whoever can't leaves it free, at the latest when this process
+/// ends.
 async fn go_on(
     journal: Arc<dyn Journal>,
-    run: &RunId,
+    claim: journal::Claim,
     config: &ConfigArguments,
     json: bool,
     output: &Output,
 ) -> anyhow::Result<Exit> {
-    let known = all(&*journal, run).await?;
+    // Nothing of this is read or run for a run that somebody else drives.
+    let known = all(&*journal, &claim.run).await?;
     if known.view.status.is_final() {
+        journal.release(&claim).await?;
         return Ok(show_end(&known.view, json, output));
     }
-    // Whether somebody drives it is asked first: nothing is read or run for a run that is not free.
-    let held = claim(&*journal, run).await?;
-    journal.release(&held).await?;
     let mut settings = settings_of(&known, config)?;
     let drill = match known.view.drill {
         true => Some(Drill::start(Options::default()).await?),
@@ -230,9 +236,9 @@ async fn go_on(
     }
     let Some(sandbox) = set(&known, settings.clone(), drill.is_some(), output).await? else {
         output.error("nothing was done");
+        journal.release(&claim).await?;
         return Ok(Exit::Denied);
     };
-    let claim = claim(&*journal, run).await?;
     let ride = ride(&*journal, claim, sandbox, &settings, drill.is_none()).await?;
     let before = drill.as_ref().map(Drill::picture);
     let ridden = driving::ride(ride, Vec::new(), journal, form(json, output), output).await;
