@@ -15,27 +15,29 @@ pub(crate) struct Services {
 impl Services {
     /// Starts them; `drill.yaml` in `place` then points at them.
     pub(crate) fn start(place: &Place) -> Self {
-        let mut child = place
+        let child = place
             .command(&["drill", "serve", "--config-out", "drill.yaml"])
             .stdout(Stdio::piped())
             .spawn()
             .expect("start the services");
-        let mut lines = BufReader::new(child.stdout.take().expect("its stdout")).lines();
+        // From here on they end, also where what follows goes wrong.
+        let mut services = Self { child, url: String::new(), authority: place.path("ca.pem") };
+        let stdout = services.child.stdout.take().expect("its stdout");
+        let mut lines = BufReader::new(stdout).lines();
         let ready = lines.next().expect("a line").expect("readable");
         assert!(ready.starts_with("ready"), "{ready}");
         let settings = std::fs::read_to_string(place.path("drill.yaml")).expect("read settings");
         let json = &settings[settings.find('{').expect("JSON inside")..];
         let connections: Value = serde_json::from_str(json).expect("parse it");
         let datadog = &connections["datadog"]["*"];
-        let authority = place.path("ca.pem");
         let pem = datadog["certificateAuthority"].as_str().expect("a CA");
-        std::fs::write(&authority, pem).expect("write");
+        std::fs::write(&services.authority, pem).expect("write");
         let mut keys = Vec::new();
         credentials(&connections, &mut keys);
         assert!(keys.len() >= 3, "a token and two keys");
         place.made("drill.yaml", keys);
-        let url = datadog["baseUrl"].as_str().expect("a base URL").to_owned();
-        Self { child, url, authority }
+        services.url = datadog["baseUrl"].as_str().expect("a base URL").to_owned();
+        services
     }
 
     /// A fresh start: nothing was asked, nothing changed.

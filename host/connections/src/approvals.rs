@@ -211,6 +211,18 @@ rules:
     }
 
     #[test]
+    fn a_workflow_may_ask_for_less_time_than_the_operator_allows_and_not_for_more() {
+        let policy = policy(RULES).expect("a policy");
+        let until = |workflow, within_ms| {
+            let asked = Wanted { within_ms: Some(within_ms), ..wanted(workflow, "other") };
+            policy.question(&asked).expires_at.expect("an end")
+        };
+        assert_eq!(until("deploy-web", 5_000), 6_000);
+        assert_eq!(until("deploy-web", 7_200_000), 61_000);
+        assert_eq!(until("x", 7_200_000), 7_201_000, "where the operator says nothing");
+    }
+
+    #[test]
     fn who_may_answer() {
         let question = policy(RULES).expect("a policy").question(&wanted("deploy-web", "confirm"));
         let cases = [
