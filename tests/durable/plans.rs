@@ -178,8 +178,12 @@ fn a_plan_of_practice_services_binds_no_real_run_and_the_other_way_round() {
     let workflow = &arguments[..1];
     let parameters = ["-p", "public_id=117"];
     let drill = [&["--drill", "--out", "drill.json"], &parameters[..]].concat();
-    call(&place, "plan", workflow, &drill).ends(0);
-    call(&place, "plan", &arguments, &["--out", "plan.json"]).ends(0);
+    call(&place, "plan", workflow, &drill)
+        .ends(0)
+        .says(&["datadog-k8s-rollback.yaml --drill -p 'public_id=117' --plan-file drill.json"]);
+    call(&place, "plan", &arguments, &["--out", "plan.json"])
+        .ends(0)
+        .says(&["yaml --config drill.yaml -p 'public_id=117' --plan-file plan.json"]);
 
     let real = call(&place, "run", &arguments, &["--plan-file", "drill.json"]);
     real.ends(2).says(&["that was a drill"]);

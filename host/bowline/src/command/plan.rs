@@ -2,7 +2,7 @@
 
 use super::drill::practise;
 use super::run::{Prepared, Ready, prepare};
-use crate::arguments::PlanArguments;
+use crate::arguments::{PlanArguments, WorkflowArguments};
 use crate::driving;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -12,9 +12,11 @@ use anyhow::{Context as _, bail};
 use drill::{Drill, Options};
 use journal::{Journal, MemoryJournal, RunId};
 use scheduler::DriveOptions;
+use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use views::RunView;
+use views::escape::shell_word;
 
 pub(crate) async fn run(arguments: PlanArguments, output: &Output) -> anyhow::Result<Exit> {
     let what = &arguments.what;
@@ -54,12 +56,22 @@ pub(crate) async fn run(arguments: PlanArguments, output: &Output) -> anyhow::Re
     } else {
         output.text(&views::plan::text(&view, &output.look()));
         if let Some(path) = &arguments.out {
-            output.note(&format!(
-                "to make these writes and no others, once: bowline run {} --plan-file {}",
-                what.workflow.display(),
-                path.display()
-            ));
+            let run = run_of(what, path);
+            output.note(&format!("to make these writes and no others, once: {run}"));
         }
     }
     Ok(Exit::of_plan(&view))
+}
+
+/// What carries the plan out that is kept at `plan`: said as it was said to make it.
+fn run_of(what: &WorkflowArguments, plan: &Path) -> String {
+    let file = |path: &Path| shell_word(&path.display().to_string()).into_owned();
+    let mut words = vec!["bowline run".to_owned(), file(&what.workflow)];
+    words.extend(what.drill.then(|| "--drill".to_owned()));
+    for (name, path) in [("--config", &what.config.config), ("--params-file", &what.params_file)] {
+        words.extend(path.iter().map(|path| format!("{name} {}", file(path))));
+    }
+    words.extend(what.parameters.iter().map(|given| format!("-p {}", shell_word(given))));
+    words.push(format!("--plan-file {}", file(plan)));
+    words.join(" ")
 }
